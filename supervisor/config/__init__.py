@@ -1,0 +1,1 @@
+"""Where things are, what the user configured, and every default with its unit and reason."""

@@ -1,0 +1,270 @@
+"""The vocabulary of the event log: immutable facts, in the past tense.
+
+Every surface (TUI, CLI, JSON, metrics) is a fold of these. A new field needs a default, so
+that old logs stay readable; an event type is never renamed or reused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core.moment import Moment
+from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Progress, Request, Then
+from supervisor.core.spec import AgentSpec
+
+
+class Event:
+    """Base of all events; ``type(event).__name__`` is its stored name."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunCreated(Event):
+    """A run exists and wants to start."""
+
+    spec: AgentSpec
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarting(Event):
+    """Stored before the spawn, so that no epoch is ever used twice."""
+
+    epoch: int
+    number: int
+    cause: str
+    resumed_from: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted(Event):
+    """The keeper spawned it (or, ``adopted``, found it alive after our own restart)."""
+
+    epoch: int
+    pid: int
+    pid_started: int
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptExited(Event):
+    """The process of an attempt is gone; the event after this one says what follows."""
+
+    epoch: int
+    exit: Exit
+
+
+@dataclass(frozen=True, slots=True)
+class WaitBegan(Event):
+    """The run waits, alive, for the operator."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEnded(Event):
+    """Nothing is left to wait for."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunParked(Event):
+    """The process left; the answer will start it again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffBegan(Event):
+    """A retry is due at ``next_start``, not before."""
+
+    next_start: Moment
+    delay_s: float
+    retry: int
+    """1-based, since the last checkpoint progress."""
+    max_retries: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptEnding(Event):
+    """We asked the keeper to end the attempt."""
+
+    then: Then
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPaused(Event):
+    """SIGSTOP went to everything of the run."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResumed(Event):
+    """SIGCONT went to everything of the run."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequeued(Event):
+    """Ready for another attempt (restart by the operator, or an answered parked run)."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunReopened(Event):
+    """The operator continues a run that had ended or was held: budgets start afresh."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSucceeded(Event):
+    """Done."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFailed(Event):
+    """Over, without its goal."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunTimedOut(Event):
+    """The task-level timeout is used up."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunHeld(Event):
+    """Stopped in a crash loop, for the operator to decide."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped(Event):
+    """Ended by the operator; nothing of it lives."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressReported(Event):
+    """A good, changed ``progress.json``."""
+
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressRejected(Event):
+    """``progress.json`` could not be used; the last good value stays."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRecorded(Event):
+    """A new generation was kept."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRejected(Event):
+    """A checkpoint file was not usable and was set aside."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRolledBack(Event):
+    """Generations newer than this one are not resumed from any more."""
+
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestOpened(Event):
+    """An agent asked the operator."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered(Event):
+    """Exactly one answer was accepted."""
+
+    request_id: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class RequestClosed(Event):
+    """Expired or withdrawn: no answer will be taken."""
+
+    request_id: str
+    expired: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AnomalyFlagged(Event):
+    """Something unexpected."""
+
+    anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStarted(Event):
+    """An engine took over this directory. Not of a run."""
+
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStopping(Event):
+    """An engine was asked to leave. Not of a run."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigApplied(Event):
+    """The configuration was read and applied. Not of a run."""
+
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigRejected(Event):
+    """A changed configuration has errors; the running one stays. Not of a run."""
+
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its place in the log."""
+
+    seq: int
+    """1, 2, 3 … without gaps over the whole directory."""
+    at: Moment
+    run_id: str
+    """Empty for events of the engine itself."""
+    event: Event

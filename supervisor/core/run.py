@@ -1,0 +1,337 @@
+"""The state of a run: everything any surface shows of it, folded from the event log.
+
+Frozen all the way down. ``fold.apply`` is the only writer, in the engine and in every client.
+Collections are bounded, so a run of a year costs what a run of an hour costs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from supervisor.core.moment import Moment
+from supervisor.core.spec import AgentSpec
+
+
+class Status(StrEnum):
+    """Where a run stands in its lifecycle; the table is in ``core.lifecycle``."""
+
+    QUEUED = "queued"
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """Alive, with an open request."""
+    PARKED = "parked"
+    """No process; an open request will start it again."""
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    BACKOFF = "backoff"
+    HELD = "held"
+    """Stopped in a crash loop, for the operator to decide."""
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"
+
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STOPPED})
+"""No more events happen by themselves; only the operator can reopen (not a succeeded one)."""
+ALIVE = frozenset({Status.STARTING, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.STOPPING})
+"""A process exists or is about to."""
+ON_THE_CLOCK = frozenset({Status.STARTING, Status.RUNNING, Status.BACKOFF, Status.STOPPING})
+"""Time in these counts against the task-level timeout; time waiting for a person does not."""
+
+
+class Then(StrEnum):
+    """What follows once an attempt that we are ending is gone."""
+
+    STOP = "stop"
+    RESTART = "restart"
+    RETRY = "retry"
+    """Counts as a crash (a stall)."""
+
+
+class ExitKind(StrEnum):
+    """What an exit means for the restart policy; see ``core.classify``."""
+
+    DONE = "done"
+    PARKED = "parked"
+    TRY_LATER = "try-later"
+    PERMANENT = "permanent"
+    CRASH = "crash"
+    TASK_DEADLINE = "task-deadline"
+    ATTEMPT_DEADLINE = "attempt-deadline"
+    STALL = "stall"
+    STOPPED = "stopped"
+    """We ended it on purpose."""
+    UNKNOWN = "unknown"
+    """It is gone and nobody was there to read its status."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A named part of the work, as the agent declared it."""
+
+    name: str
+    index: int | None = None
+    """1-based position."""
+    total: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Progress within the stage, as the agent declared it."""
+
+    name: str | None = None
+    completed: float | None = None
+    total: float | None = None
+    unit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Model tokens and cost, as the agent declared them, summed over the run."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cost_usd: float = 0.0
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceUse:
+    """Calls to one external service, as the agent declared them."""
+
+    calls: int = 0
+    retries: int = 0
+    failures: int = 0
+    breaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LastError:
+    """The newest entry of the agent's own ``errors``."""
+
+    message: str
+    kind: str | None = None
+    service: str | None = None
+    status_code: int | None = None
+    retryable: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The last good ``progress.json``, already cleaned for display."""
+
+    status: str
+    stage: Stage | None = None
+    stages: tuple[str, ...] = ()
+    step: Step | None = None
+    completed_steps: int | None = None
+    estimated_completion: float | None = None
+    """Unix seconds."""
+    usage: Usage | None = None
+    services: dict[str, ServiceUse] = field(default_factory=dict)
+    last_error: LastError | None = None
+    updated_at: float | None = None
+    """Unix seconds, the agent's word."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """One kept generation of a run's checkpoint."""
+
+    generation: int
+    """Goes up by one with every recorded checkpoint, never back."""
+    sha256: str
+    size_bytes: int
+    epoch: int
+    """The epoch of the attempt that wrote it."""
+    sequence: int | None = None
+    """The agent's own counter, where its file says one."""
+    at: float = 0.0
+    """Unix seconds when we recorded it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """Something unexpected, declared by the agent or seen by us."""
+
+    id: str
+    kind: str
+    severity: str
+    """info | warning | error"""
+    message: str
+    at: float
+    source: str
+    """agent | longwatch"""
+
+
+class RequestState(StrEnum):
+    """A request is answered at most once; everything but open is final."""
+
+    OPEN = "open"
+    ANSWERED = "answered"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the operator (or a stated default) decided."""
+
+    by: str
+    """Which client, or ``default`` or ``timeout``."""
+    at: float
+    sha256: str
+    """Hash of the canonical request that was shown."""
+    allow: bool | None = None
+    """For approve."""
+    option: str | None = None
+    """For choose."""
+    text: str | None = None
+    """For text and edit."""
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """An agent's question, frozen as it was first read."""
+
+    id: str
+    """Public: end of the run id and a counter, e.g. ``7F3K-1``; what people type."""
+    file_id: str
+    """Name of its file without ``.json``."""
+    kind: str
+    """approve | choose | text | edit"""
+    title: str
+    sha256: str
+    """Of the canonical request; see ``protocol.canonical``."""
+    created_at: float
+    epoch: int
+    action: Any = None
+    """JSON value: what exactly will be done. Raw: render it through ``core.text``."""
+    explanation: str | None = None
+    options: tuple[str, ...] = ()
+    default: Any = None
+    on_timeout: str = "park"
+    """park | default | deny"""
+    expires_at: float | None = None
+    """Unix seconds; None never expires."""
+    state: RequestState = RequestState.OPEN
+    answer: Answer | None = None
+    closed_why: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an attempt ended."""
+
+    kind: ExitKind
+    cause: str
+    """One phrase for people: ``exit status 3``, ``killed by SIGKILL``."""
+    code: int | None = None
+    signal: int | None = None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One process of a run."""
+
+    number: int
+    """Counts from 1 over the whole run."""
+    epoch: int
+    started_at: float
+    resumed_from: int | None = None
+    """Checkpoint generation, None for a start from nothing."""
+    pid: int | None = None
+    pid_started: int | None = None
+    """Kernel start time of the pid in clock ticks; with the boot id its identity."""
+    exit: Exit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A crash, as the crash-loop rule needs it."""
+
+    at: Moment
+    generation: int | None
+    """The newest checkpoint when it died."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunState:
+    """Everything known of one run."""
+
+    id: str
+    agent: str
+    spec: AgentSpec
+    created_at: float
+    status: Status
+    reason: str
+    """Why it is in this status, one phrase for people."""
+    status_since: Moment
+    epoch: int = 0
+    """Goes up with every attempt; fences off the one before."""
+    attempts: tuple[Attempt, ...] = ()
+    """The newest 20, oldest first."""
+    attempt: int = 0
+    """Number of the newest attempt."""
+    retries: int = 0
+    """Restarts after crashes over the whole run, for people."""
+    retries_in_row: int = 0
+    """Restarts since the last checkpoint progress, for the policy."""
+    deaths: tuple[Death, ...] = ()
+    """Crashes since the last checkpoint progress, newest last, at most 32."""
+    next_start: Moment | None = None
+    """Not before this instant; set in backoff."""
+    ending: Then | None = None
+    """While stopping: what follows."""
+    started_at: float | None = None
+    """Unix seconds of the first attempt."""
+    ended_at: float | None = None
+    clock_used_s: float = 0.0
+    """Seconds on the clock of the task-level timeout up to ``clock_since``."""
+    clock_since: Moment | None = None
+    """Since when the clock runs; None while it stands."""
+    attempt_used_s: float = 0.0
+    """The same for this attempt."""
+    progress: Progress | None = None
+    progress_at: Moment | None = None
+    """When progress, a checkpoint or a request last moved."""
+    stale: str | None = None
+    """Why the newest progress.json could not be used; None when it was."""
+    checkpoints: tuple[Checkpoint, ...] = ()
+    """Kept generations, newest last."""
+    anomalies: tuple[Anomaly, ...] = ()
+    """The newest 50, oldest first."""
+    anomaly_count: int = 0
+    requests: tuple[Request, ...] = ()
+    """All open ones and the newest 20 closed ones, oldest first."""
+    request_count: int = 0
+    recoveries: int = 0
+    """Attempts that resumed from a checkpoint after a crash."""
+
+    @property
+    def open_requests(self) -> tuple[Request, ...]:
+        """Requests still without an answer, oldest first."""
+        return tuple(r for r in self.requests if r.state is RequestState.OPEN)
+
+    @property
+    def newest_attempt(self) -> Attempt | None:
+        """The attempt that runs or ran last."""
+        return self.attempts[-1] if self.attempts else None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living attempt."""
+        newest = self.newest_attempt
+        return newest.pid if newest and newest.exit is None else None
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The newest good generation."""
+        return self.checkpoints[-1] if self.checkpoints else None

@@ -1,0 +1,71 @@
+"""What an agent is: the frozen settings a run is created with and keeps to its end.
+
+Numbers have no defaults here; every default, with unit and reason, is in ``config.defaults``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Restart(StrEnum):
+    """When an attempt that ended is followed by another."""
+
+    ALWAYS = "always"
+    """After success too."""
+    ON_FAILURE = "on-failure"
+    """After a crash; not after success or a permanent error."""
+    NEVER = "never"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetryPolicy:
+    """Exponential backoff with jitter, and when to stop trying."""
+
+    max_retries: int
+    """Restarts without checkpoint progress before the run fails; 0 means none."""
+    base_delay_s: float
+    """Wait before the first retry; 0 restarts at once."""
+    max_delay_s: float
+    """Upper bound of one wait, before jitter."""
+    exponential_base: float
+    """Factor between one wait and the next, at least 1."""
+    jitter_fraction: float
+    """Half width of the uniform jitter as a fraction of the wait, 0 to 1."""
+    crash_loop_deaths: int
+    """Crashes at the same checkpoint within the window that put the run on hold."""
+    crash_loop_window_s: float
+    """Length of that window."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentSpec:
+    """How to launch one agent and hold it to its bounds."""
+
+    name: str
+    command: tuple[str, ...]
+    """argv; ``{python}`` and ``{project}`` are already replaced. Never a shell line."""
+    cwd: str
+    """Absolute working directory."""
+    autostart: bool
+    checkpoint: str
+    """Checkpoint file, relative to the run directory."""
+    timeout_s: float | None
+    """Task-level limit over all attempts, operator waits left out; None is no limit."""
+    attempt_timeout_s: float | None
+    """Limit for one attempt; None is no limit."""
+    stall_timeout_s: float | None
+    """Limit without new progress, checkpoint or request; None is no limit."""
+    stop_signal: str
+    """Signal name without SIG, sent first."""
+    stop_grace_s: float
+    """Seconds between that signal and SIGKILL."""
+    restart: Restart
+    retry: RetryPolicy
+    env: dict[str, str]
+    """Variables set for the agent."""
+    env_pass: tuple[str, ...]
+    """Variables passed through from the engine's own environment."""
+    unattended: bool = False
+    """Apply each request's stated default instead of waiting for the operator."""

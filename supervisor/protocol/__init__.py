@@ -1,0 +1,1 @@
+"""The contract with agents: the files they write, read safely and checked."""

@@ -1,0 +1,1 @@
+"""Hints that a file changed (never the truth) and the scan (the truth)."""
