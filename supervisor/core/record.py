@@ -118,7 +118,7 @@ def _event_kinds() -> dict[str, type[Event]]:
 
 
 @cache
-def _decoder(kind: Any) -> Decoder:  # noqa: PLR0911  one line a kind of annotation
+def _decoder(kind: Any) -> Decoder:
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
         inner = [_decoder(item) for item in arguments if item is not types.NoneType]

@@ -18,7 +18,8 @@ _UNSAFE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
     "\u00ad\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"  # invisible letters and marks
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff\uffa0\ufff9-\ufffb"  # zero width, bidi, separators
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f"  # zero width, bidi, separators
+    "\u3164\ufeff\uffa0\ufff9-\ufffb"
     "\ud800-\udfff"  # surrogates
     "\U000e0000-\U000e0fff"  # tags
     "]"

@@ -1,1 +1,4 @@
-"""The parent of every agent and of the engine: spawn, reap, kill, deadline. Standard library only."""
+"""The parent of every agent and of the engine: spawn, reap, kill, deadline.
+
+Standard library only.
+"""
