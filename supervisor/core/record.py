@@ -47,9 +47,9 @@ def to_plain(value: Any) -> Any:
 
 
 def from_plain(kind: type[T], plain: Any) -> T:
-    """The dataclass ``kind`` read from what ``to_plain`` wrote; RecordError when it does not fit."""
+    """The dataclass ``kind`` from what ``to_plain`` wrote; RecordError when it does not fit."""
     try:
-        return typing.cast("T", _decoder(kind)(plain))
+        return typing.cast("T", _decoder(typing.cast("Any", kind))(plain))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         raise RecordError(f"not a {kind.__name__}: {error}") from error
 

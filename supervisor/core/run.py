@@ -302,6 +302,10 @@ class RunState:
     progress: Progress | None = None
     progress_at: Moment | None = None
     """When progress, a checkpoint or a request last moved."""
+    pace_since: Moment | None = None
+    """When the step being counted began in this attempt; the base of the ETA."""
+    pace_completed: float = 0.0
+    """How much of it was completed then."""
     stale: str | None = None
     """Why the newest progress.json could not be used; None when it was."""
     checkpoints: tuple[Checkpoint, ...] = ()

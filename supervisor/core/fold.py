@@ -1,0 +1,275 @@
+"""The reducer: a run's state is the fold of its events, in the engine and in every client.
+
+Pure and total over legal events; the only writer of ``RunState``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from supervisor.core import events as e
+from supervisor.core.events import Event
+from supervisor.core.lifecycle import IllegalTransitionError, next_status
+from supervisor.core.moment import Moment, seconds_between
+from supervisor.core.run import (
+    FINAL,
+    ON_THE_CLOCK,
+    Attempt,
+    Death,
+    ExitKind,
+    Progress,
+    Request,
+    RequestState,
+    RunState,
+    Status,
+)
+
+KEPT_ATTEMPTS = 20
+KEPT_ANOMALIES = 50
+KEPT_CLOSED_REQUESTS = 20
+KEPT_CHECKPOINTS = 3
+"""Good generations that can still be resumed from."""
+KEPT_DEATHS = 32
+
+CRASHES = frozenset({ExitKind.CRASH, ExitKind.STALL, ExitKind.ATTEMPT_DEADLINE, ExitKind.UNKNOWN})
+"""Exits that count against the restart policy."""
+
+
+def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunState:
+    """The state after ``event`` happened at ``at``; IllegalTransitionError changes nothing."""
+    if isinstance(event, e.RunCreated):
+        if state is not None:
+            raise IllegalTransitionError(f"run {run_id} exists already")
+        return _created(run_id, event, at)
+    if state is None:
+        raise IllegalTransitionError(f"{type(event).__name__} before RunCreated of {run_id}")
+    status = next_status(state.status, event)
+    if status is not state.status:
+        state = _moved(state, status, at)
+    reason = getattr(event, "reason", None)
+    if reason is not None and type(event) in _REASONS:
+        state = replace(state, reason=reason)
+    change = _CHANGES.get(type(event))
+    return change(state, event, at) if change else state
+
+
+_REASONS: frozenset[type[Event]] = frozenset(
+    {
+        e.WaitBegan, e.WaitEnded, e.RunParked, e.BackoffBegan, e.AttemptEnding, e.RunRequeued,
+        e.RunReopened, e.RunSucceeded, e.RunFailed, e.RunTimedOut, e.RunHeld, e.RunStopped,
+    }
+)  # fmt: skip
+
+
+def clock_used_s(state: RunState, now: Moment) -> float:
+    """Seconds of the task-level timeout used at ``now``."""
+    running = seconds_between(state.clock_since, now) if state.clock_since else 0.0
+    return state.clock_used_s + running
+
+
+def attempt_used_s(state: RunState, now: Moment) -> float:
+    """Seconds of the attempt-level timeout used at ``now``."""
+    running = seconds_between(state.clock_since, now) if state.clock_since else 0.0
+    return state.attempt_used_s + running
+
+
+def _created(run_id: str, event: e.RunCreated, at: Moment) -> RunState:
+    return RunState(
+        id=run_id,
+        agent=event.spec.name,
+        spec=event.spec,
+        created_at=at.wall,
+        status=Status.QUEUED,
+        reason=event.reason,
+        status_since=at,
+    )
+
+
+def _moved(state: RunState, status: Status, at: Moment) -> RunState:
+    passed = seconds_between(state.clock_since, at) if state.clock_since else 0.0
+    return replace(
+        state,
+        status=status,
+        status_since=at,
+        clock_used_s=state.clock_used_s + passed,
+        attempt_used_s=state.attempt_used_s + passed,
+        clock_since=at if status in ON_THE_CLOCK else None,
+        ended_at=at.wall if status in FINAL else None,
+        ending=state.ending if status is Status.STOPPING else None,
+        next_start=None,
+    )
+
+
+def _attempt_starting(state: RunState, event: e.AttemptStarting, at: Moment) -> RunState:
+    last = state.newest_attempt
+    recovered = (
+        event.resumed_from is not None
+        and last is not None
+        and last.exit is not None
+        and last.exit.kind in CRASHES
+    )
+    attempt = Attempt(event.number, event.epoch, at.wall, event.resumed_from)
+    return replace(
+        state,
+        epoch=event.epoch,
+        attempt=event.number,
+        attempts=(*state.attempts, attempt)[-KEPT_ATTEMPTS:],
+        started_at=state.started_at if state.started_at is not None else at.wall,
+        attempt_used_s=0.0,
+        progress_at=at,
+        pace_since=None,
+        reason=event.cause,
+        recoveries=state.recoveries + recovered,
+    )
+
+
+def _attempt_started(state: RunState, event: e.AttemptStarted, _at: Moment) -> RunState:
+    last = state.attempts[-1]
+    known = replace(last, pid=event.pid, pid_started=event.pid_started)
+    return replace(state, attempts=(*state.attempts[:-1], known))
+
+
+def _attempt_exited(state: RunState, event: e.AttemptExited, at: Moment) -> RunState:
+    deaths = state.deaths
+    if event.exit.kind in CRASHES:
+        generation = state.checkpoint.generation if state.checkpoint else None
+        deaths = (*deaths, Death(at, generation))[-KEPT_DEATHS:]
+    ended = replace(state.attempts[-1], exit=event.exit)
+    return replace(state, attempts=(*state.attempts[:-1], ended), deaths=deaths)
+
+
+def _backoff_began(state: RunState, event: e.BackoffBegan, _at: Moment) -> RunState:
+    return replace(
+        state,
+        next_start=event.next_start,
+        retries=state.retries + (event.retry > 0),
+        retries_in_row=event.retry,
+    )
+
+
+def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
+    return replace(state, ending=event.then)
+
+
+def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
+    return replace(state, retries_in_row=0, deaths=(), clock_used_s=0.0)
+
+
+def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
+    old, new = state.progress, event.progress
+    if not has_moved(old, new):
+        return replace(state, progress=new, stale=None)
+    begins = state.pace_since is None or _counts_anew(old, new)
+    completed = new.step.completed if new.step and new.step.completed else 0.0
+    return replace(
+        state,
+        progress=new,
+        stale=None,
+        progress_at=at,
+        pace_since=at if begins else state.pace_since,
+        pace_completed=completed if begins else state.pace_completed,
+    )
+
+
+def has_moved(old: Progress | None, new: Progress) -> bool:
+    """Whether the work got anywhere, as opposed to a rewritten time or counter."""
+    if old is None:
+        return True
+    return (old.status, old.stage, old.step, old.completed_steps) != (
+        new.status,
+        new.stage,
+        new.step,
+        new.completed_steps,
+    )
+
+
+def _counts_anew(old: Progress | None, new: Progress) -> bool:
+    """Whether the step counter began again, so that the pace so far says nothing."""
+    if old is None or old.step is None or new.step is None:
+        return True
+    if old.stage != new.stage or (old.step.name, old.step.total) != (new.step.name, new.step.total):
+        return True
+    return (new.step.completed or 0.0) < (old.step.completed or 0.0)
+
+
+def _progress_rejected(state: RunState, event: e.ProgressRejected, _at: Moment) -> RunState:
+    return replace(state, stale=event.problem)
+
+
+def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Moment) -> RunState:
+    return replace(
+        state,
+        checkpoints=(*state.checkpoints, event.checkpoint)[-KEPT_CHECKPOINTS:],
+        progress_at=at,
+        retries_in_row=0,
+        deaths=(),
+    )
+
+
+def _rolled_back(state: RunState, event: e.CheckpointRolledBack, _at: Moment) -> RunState:
+    kept = tuple(c for c in state.checkpoints if c.generation <= event.generation)
+    return replace(state, checkpoints=kept)
+
+
+def _request_opened(state: RunState, event: e.RequestOpened, at: Moment) -> RunState:
+    return replace(
+        state,
+        requests=_bounded((*state.requests, event.request)),
+        request_count=state.request_count + 1,
+        progress_at=at,
+    )
+
+
+def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> RunState:
+    requests = tuple(
+        replace(r, state=RequestState.ANSWERED, answer=event.answer)
+        if r.id == event.request_id
+        else r
+        for r in state.requests
+    )
+    return replace(state, requests=_bounded(requests), progress_at=at)
+
+
+def _request_closed(state: RunState, event: e.RequestClosed, _at: Moment) -> RunState:
+    closed = RequestState.EXPIRED if event.expired else RequestState.WITHDRAWN
+    requests = tuple(
+        replace(r, state=closed, closed_why=event.why) if r.id == event.request_id else r
+        for r in state.requests
+    )
+    return replace(state, requests=_bounded(requests))
+
+
+def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
+    closed = [r.id for r in requests if r.state is not RequestState.OPEN]
+    forgotten = set(closed[:-KEPT_CLOSED_REQUESTS])
+    return tuple(r for r in requests if r.id not in forgotten)
+
+
+def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> RunState:
+    others = tuple(a for a in state.anomalies if a.id != event.anomaly.id)
+    is_new = len(others) == len(state.anomalies)
+    return replace(
+        state,
+        anomalies=(*others, event.anomaly)[-KEPT_ANOMALIES:],
+        anomaly_count=state.anomaly_count + is_new,
+    )
+
+
+_CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
+    e.AttemptStarting: _attempt_starting,
+    e.AttemptStarted: _attempt_started,
+    e.AttemptExited: _attempt_exited,
+    e.BackoffBegan: _backoff_began,
+    e.AttemptEnding: _ending,
+    e.RunReopened: _reopened,
+    e.ProgressReported: _progress_reported,
+    e.ProgressRejected: _progress_rejected,
+    e.CheckpointRecorded: _checkpoint_recorded,
+    e.CheckpointRolledBack: _rolled_back,
+    e.RequestOpened: _request_opened,
+    e.RequestAnswered: _request_answered,
+    e.RequestClosed: _request_closed,
+    e.AnomalyFlagged: _anomaly_flagged,
+}
