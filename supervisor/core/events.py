@@ -28,6 +28,13 @@ class RunCreated(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SpecChanged(Event):
+    """The agent's settings were changed; limits apply at once, the rest at the next attempt."""
+
+    spec: AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptStarting(Event):
     """Stored before the spawn, so that no epoch is ever used twice."""
 

@@ -160,12 +160,13 @@ def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
 def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
     old, new = state.progress, event.progress
     if not has_moved(old, new):
-        return replace(state, progress=new, stale=None)
+        return replace(state, progress=new, progress_epoch=state.epoch, stale=None)
     begins = state.pace_since is None or _counts_anew(old, new)
     completed = new.step.completed if new.step and new.step.completed else 0.0
     return replace(
         state,
         progress=new,
+        progress_epoch=state.epoch,
         stale=None,
         progress_at=at,
         pace_since=at if begins else state.pace_since,
@@ -257,7 +258,12 @@ def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> R
     )
 
 
+def _spec_changed(state: RunState, event: e.SpecChanged, _at: Moment) -> RunState:
+    return replace(state, spec=event.spec)
+
+
 _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
+    e.SpecChanged: _spec_changed,
     e.AttemptStarting: _attempt_starting,
     e.AttemptStarted: _attempt_started,
     e.AttemptExited: _attempt_exited,

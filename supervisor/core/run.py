@@ -300,6 +300,8 @@ class RunState:
     attempt_used_s: float = 0.0
     """The same for this attempt."""
     progress: Progress | None = None
+    progress_epoch: int = 0
+    """The attempt that declared it: words of an attempt before do not explain this one's exit."""
     progress_at: Moment | None = None
     """When progress, a checkpoint or a request last moved."""
     pace_since: Moment | None = None

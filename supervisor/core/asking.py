@@ -1,0 +1,144 @@
+"""Questions to the operator: opened once, frozen, answered exactly once (I4)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from supervisor.core import events as e
+from supervisor.core.effects import DeliverAnswer
+from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
+from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
+from supervisor.core.turn import Turn
+
+ID_TAIL = 4
+"""Characters of the run id in a request's public id."""
+
+
+def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
+    """Open it, deliver its answer again, or flag that it changed after it was asked."""
+    if turn.state.status in FINAL:
+        return
+    known = _by_file(turn, fact.request.file_id)
+    if known is not None and known.sha256 == fact.request.sha256:
+        if known.state is RequestState.OPEN:
+            # Asked again by the attempt after the one that died asking.
+            if turn.state.status is Status.RUNNING:
+                turn.record(e.WaitBegan(f"asks {known.id}: {known.title}"))
+            return
+        if known.state is RequestState.ANSWERED or _expired_now(turn, known):
+            turn.want(DeliverAnswer(known))
+            return
+    elif known is not None and known.state is RequestState.OPEN:
+        turn.flag(
+            "request-changed",
+            f"request {known.id} was changed after it was asked; the first version counts",
+            key=known.id,
+            severity="error",
+        )
+        return
+    _open(turn, fact.request)
+
+
+def _open(turn: Turn, draft: Request) -> None:
+    state = turn.state
+    public = f"{state.id[-ID_TAIL:]}-{state.request_count + 1}"
+    request = replace(draft, id=public, epoch=state.epoch, created_at=turn.now.wall)
+    turn.record(e.RequestOpened(request))
+    if state.status is Status.RUNNING:
+        turn.record(e.WaitBegan(f"asks {request.id}: {request.title}"))
+    if state.spec.unattended and request.default is not None:
+        _apply_answer(turn, request, _default_answer(turn, request, "default (unattended)"))
+
+
+def decide_request_gone(turn: Turn, fact: RequestGone) -> None:
+    """The agent took its question back."""
+    known = _by_file(turn, fact.file_id)
+    if known is None or known.state is not RequestState.OPEN:
+        return
+    turn.record(e.RequestClosed(known.id, expired=False, why="withdrawn by the agent"))
+    _go_on(turn, f"{known.id} was withdrawn")
+
+
+def decide_answer(turn: Turn, fact: AnswerGiven) -> None:
+    """Accept exactly one fitting answer; everything else is refused and changes nothing."""
+    request = next((r for r in turn.state.requests if r.id == fact.request_id), None)
+    if request is None:
+        turn.refuse("unknown_request", f"no request {fact.request_id}", "See: longwatch requests")
+    elif request.state is RequestState.ANSWERED:
+        by = request.answer.by if request.answer else "somebody"
+        turn.refuse("conflict", f"{request.id} was already answered by {by}")
+    elif request.state is not RequestState.OPEN:
+        turn.refuse("expired", f"{request.id} is closed: {request.closed_why}")
+    elif not _hash_fits(fact.answer.sha256, request.sha256):
+        turn.refuse(
+            "hash_mismatch",
+            f"{request.id} is not what that answer was given for: it has {request.sha256[:12]}",
+            "Read it again: longwatch requests",
+        )
+    elif problem := _unfit(request, fact.answer):
+        turn.refuse("refused", *problem)
+    else:
+        _apply_answer(turn, request, replace(fact.answer, sha256=request.sha256, at=turn.now.wall))
+
+
+def expire_request(turn: Turn, request: Request) -> None:
+    """What ``on_timeout`` says: the stated default, or deny. A time-out is never consent."""
+    if request.on_timeout == "default" and request.default is not None:
+        _apply_answer(turn, request, _default_answer(turn, request, "timeout (default)"))
+        return
+    turn.record(e.RequestClosed(request.id, expired=True, why="nobody answered in time"))
+    closed = _by_file(turn, request.file_id)
+    if closed is not None:
+        turn.want(DeliverAnswer(closed))
+    _go_on(turn, f"{request.id} expired")
+
+
+def _apply_answer(turn: Turn, request: Request, answer: Answer) -> None:
+    turn.record(e.RequestAnswered(request.id, answer))
+    turn.want(DeliverAnswer(replace(request, state=RequestState.ANSWERED, answer=answer)))
+    _go_on(turn, f"{request.id} answered by {answer.by}")
+
+
+def _go_on(turn: Turn, reason: str) -> None:
+    """A parked run starts on any closed question; a waiting one runs when none is left."""
+    if turn.state.status is Status.PARKED:
+        turn.record(e.RunRequeued(reason))
+        turn.begin_attempt(reason)
+    elif turn.state.status is Status.WAITING and not turn.state.open_requests:
+        turn.record(e.WaitEnded(reason))
+
+
+def _expired_now(turn: Turn, known: Request) -> bool:
+    return known.state is RequestState.EXPIRED and known.epoch == turn.state.epoch
+
+
+def _by_file(turn: Turn, file_id: str) -> Request | None:
+    return next((r for r in reversed(turn.state.requests) if r.file_id == file_id), None)
+
+
+def _hash_fits(given: str, actual: str) -> bool:
+    """An empty hash is a client that does not bind its answer; 8 characters are enough of one."""
+    return given == "" or (len(given) >= 8 and actual.startswith(given.lower()))
+
+
+def _default_answer(turn: Turn, request: Request, by: str) -> Answer:
+    answer = Answer(by, turn.now.wall, request.sha256)
+    if request.kind == "approve":
+        return replace(answer, allow=request.default is True)
+    if request.kind == "choose":
+        return replace(answer, option=str(request.default))
+    return replace(answer, text=str(request.default))
+
+
+def _unfit(request: Request, answer: Answer) -> tuple[str, str] | None:
+    """What is wrong with this kind of answer for this kind of request, and the fix."""
+    if answer.allow is False:
+        return None  # Every question can be denied.
+    if request.kind == "approve" and answer.allow is None:
+        return f"{request.id} asks for approval", "Answer with --allow or --deny"
+    if request.kind == "choose" and answer.option not in request.options:
+        known = ", ".join(request.options)
+        return f"{answer.option!r} is no option of {request.id}", f"Choose one of: {known}"
+    if request.kind in ("text", "edit") and answer.text is None:
+        return f"{request.id} asks for text", "Answer with --text or --edit FILE"
+    return None

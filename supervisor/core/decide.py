@@ -1,0 +1,212 @@
+"""The decision function of a run: state, fact, time and randomness in; events and effects out.
+
+No I/O, no clock, nothing awaited: one seed can simulate a week of faults in a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from supervisor.core import events as e
+from supervisor.core import facts as f
+from supervisor.core.asking import (
+    decide_answer,
+    decide_request_gone,
+    decide_request_seen,
+    expire_request,
+)
+from supervisor.core.due import expiring_requests, stall_left_s, task_left_s
+from supervisor.core.effects import HoldStill
+from supervisor.core.facts import Fact
+from supervisor.core.moment import Moment, is_due
+from supervisor.core.restart import decide_exited, follow_exit, withdraw_requests
+from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
+from supervisor.core.turn import Decision, Randomness, Turn
+
+
+def decide(state: RunState, fact: Fact, now: Moment, rng: Randomness) -> Decision:
+    """What ``fact`` leads to. The same arguments always give the same decision."""
+    turn = Turn(state, now, rng)
+    _RULES[type(fact)](turn, fact)
+    return turn.decision()
+
+
+def _start(turn: Turn, fact: f.StartWanted) -> None:
+    if turn.state.status is Status.QUEUED:
+        turn.begin_attempt(fact.cause)
+
+
+def _spawn_done(turn: Turn, fact: f.SpawnDone) -> None:
+    if fact.epoch != turn.state.epoch or turn.state.status not in ALIVE:
+        return
+    turn.record(e.AttemptStarted(fact.epoch, fact.pid, fact.pid_started, fact.adopted))
+
+
+def _spawn_refused(turn: Turn, fact: f.SpawnRefused) -> None:
+    if fact.epoch != turn.state.epoch or turn.state.status not in ALIVE:
+        return
+    stopping = turn.state.ending in (Then.STOP, Then.RESTART)
+    kind = ExitKind.PERMANENT if fact.permanent else ExitKind.CRASH
+    follow_exit(turn, Exit(ExitKind.STOPPED if stopping else kind, fact.message, at=fact.at))
+
+
+def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
+    state = turn.state
+    if state.status in FINAL:
+        return
+    old = state.progress
+    same = old is not None and replace(old, updated_at=None) == replace(
+        fact.progress, updated_at=None
+    )
+    stale = "; ".join(fact.problems) or None
+    if not same or state.stale != stale:
+        turn.record(e.ProgressReported(fact.progress))
+        if stale:
+            turn.record(e.ProgressRejected(stale))
+    known = {anomaly.id for anomaly in state.anomalies}
+    for anomaly in fact.anomalies:
+        if anomaly.id not in known:
+            turn.record(e.AnomalyFlagged(anomaly))
+
+
+def _progress_bad(turn: Turn, fact: f.ProgressBad) -> None:
+    if turn.state.status not in FINAL and turn.state.stale != fact.problem:
+        turn.record(e.ProgressRejected(fact.problem))
+
+
+def _checkpoint(turn: Turn, fact: f.CheckpointSeen) -> None:
+    """A generation is chosen by (epoch, sequence, checksum), never by a file's time (I5)."""
+    newest = turn.state.checkpoint
+    if newest is not None and newest.sha256 == fact.sha256:
+        return
+    if problem := _out_of_order(turn.state, newest, fact):
+        _checkpoint_bad(turn, f.CheckpointBad(problem))
+        return
+    generation = newest.generation + 1 if newest else 1
+    epoch = fact.epoch if fact.epoch is not None else turn.state.epoch
+    turn.record(
+        e.CheckpointRecorded(
+            Checkpoint(
+                generation, fact.sha256, fact.size_bytes, epoch, fact.sequence, turn.now.wall
+            )
+        )
+    )
+
+
+def _out_of_order(state: RunState, newest: Checkpoint | None, fact: f.CheckpointSeen) -> str | None:
+    if fact.epoch is not None and fact.epoch > state.epoch:
+        return f"checkpoint of epoch {fact.epoch}, but the newest attempt has {state.epoch}"
+    if newest is None or fact.sequence is None or newest.sequence is None:
+        return None
+    if fact.epoch is not None and fact.epoch < newest.epoch:
+        return f"checkpoint of epoch {fact.epoch} after one of epoch {newest.epoch}"
+    if fact.sequence <= newest.sequence:
+        return f"checkpoint sequence {fact.sequence} after {newest.sequence}"
+    return None
+
+
+def _checkpoint_bad(turn: Turn, fact: f.CheckpointBad) -> None:
+    turn.record(e.CheckpointRejected(fact.problem))
+    turn.flag("checkpoint-refused", fact.problem, key=str(turn.state.epoch))
+
+
+def _rollback(turn: Turn, fact: f.RollbackWanted) -> None:
+    if not any(c.generation == fact.generation for c in turn.state.checkpoints):
+        turn.refuse("refused", f"checkpoint {fact.generation} is not kept")
+    elif turn.state.status in ALIVE:
+        turn.refuse("refused", "the run has a living process", "Stop it first")
+    else:
+        turn.record(e.CheckpointRolledBack(fact.generation, fact.reason))
+
+
+def _noticed(turn: Turn, fact: f.Noticed) -> None:
+    turn.record(e.AnomalyFlagged(fact.anomaly))
+
+
+def _stop(turn: Turn, fact: f.StopWanted) -> None:
+    if turn.state.status in FINAL:
+        turn.refuse("refused", f"the run is already {turn.state.status}")
+    elif turn.state.status in ALIVE:
+        if turn.state.ending is not Then.STOP:
+            turn.end_attempt(e.AttemptEnding(Then.STOP, fact.by, fact.reason))
+    else:
+        withdraw_requests(turn, "the run was stopped")
+        turn.record(e.RunStopped(fact.by, fact.reason))
+
+
+def _restart(turn: Turn, fact: f.RestartWanted) -> None:
+    status, reason = turn.state.status, f"restarted by {fact.by}"
+    if status is Status.SUCCEEDED:
+        turn.refuse("refused", "the run has succeeded", "Start a new one: longwatch start NAME")
+    elif status in ALIVE:
+        if turn.state.ending not in (Then.STOP, Then.RESTART):
+            turn.end_attempt(e.AttemptEnding(Then.RESTART, fact.by, reason))
+    else:
+        if status in FINAL or status is Status.HELD:
+            turn.record(e.RunReopened(fact.by, reason))
+        elif status is not Status.QUEUED:
+            turn.record(e.RunRequeued(reason))
+        turn.begin_attempt(reason)
+
+
+def _pause(turn: Turn, fact: f.PauseWanted) -> None:
+    if turn.state.status not in (Status.RUNNING, Status.WAITING):
+        turn.refuse("refused", f"a run that is {turn.state.status} cannot be paused")
+    else:
+        turn.record(e.RunPaused(fact.by))
+        turn.want(HoldStill(turn.state.epoch, still=True))
+
+
+def _resume(turn: Turn, fact: f.ResumeWanted) -> None:
+    if turn.state.status is not Status.PAUSED:
+        turn.refuse("refused", f"the run is {turn.state.status}, not paused")
+        return
+    turn.record(e.RunResumed(fact.by))
+    turn.want(HoldStill(turn.state.epoch, still=False))
+    if turn.state.open_requests:
+        turn.record(e.WaitBegan(f"asks {turn.state.open_requests[0].id}"))
+
+
+def _spec_wanted(turn: Turn, fact: f.SpecWanted) -> None:
+    if turn.state.status not in FINAL and turn.state.spec != fact.spec:
+        turn.record(e.SpecChanged(fact.spec))
+
+
+def _tick(turn: Turn, _fact: f.Tick) -> None:
+    for request in expiring_requests(turn.state, turn.now):
+        expire_request(turn, request)
+    state = turn.state
+    if state.status is Status.BACKOFF:
+        if task_left_s(state, turn.now) == 0.0:
+            turn.record(e.RunTimedOut(f"the task's {state.spec.timeout_s:g} s are used up"))
+        elif state.next_start is not None and is_due(state.next_start, turn.now):
+            turn.begin_attempt(f"retry {state.retries_in_row} after {state.reason}")
+    elif stall_left_s(state, turn.now) == 0.0:
+        quiet = f"no new progress for {state.spec.stall_timeout_s:g} s"
+        turn.flag("stalled", quiet, key=str(state.epoch))
+        turn.end_attempt(e.AttemptEnding(Then.RETRY, "longwatch", quiet))
+
+
+_RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
+    f.StartWanted: _start,
+    f.SpawnDone: _spawn_done,
+    f.SpawnRefused: _spawn_refused,
+    f.Exited: decide_exited,
+    f.ProgressSeen: _progress,
+    f.ProgressBad: _progress_bad,
+    f.CheckpointSeen: _checkpoint,
+    f.CheckpointBad: _checkpoint_bad,
+    f.RollbackWanted: _rollback,
+    f.RequestSeen: decide_request_seen,
+    f.RequestGone: decide_request_gone,
+    f.Noticed: _noticed,
+    f.AnswerGiven: decide_answer,
+    f.StopWanted: _stop,
+    f.RestartWanted: _restart,
+    f.PauseWanted: _pause,
+    f.ResumeWanted: _resume,
+    f.SpecWanted: _spec_wanted,
+    f.Tick: _tick,
+}

@@ -1,0 +1,54 @@
+"""What the core asks the engine to do, after the events that decided it are stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core.run import Request
+
+
+class Effect:
+    """Base of all effects. Each may be carried out twice without harm."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spawn(Effect):
+    """Start the attempt of this epoch, from this checkpoint generation."""
+
+    epoch: int
+    resumed_from: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndAttempt(Effect):
+    """Stop signal, grace, then SIGKILL to everything of the attempt."""
+
+    epoch: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HoldStill(Effect):
+    """SIGSTOP (or with ``still`` False SIGCONT) to everything of the attempt."""
+
+    epoch: int
+    still: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverAnswer(Effect):
+    """Write the answer file of an answered or expired request."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a wish was not granted; nothing changed."""
+
+    code: str
+    """unknown_request | conflict | expired | hash_mismatch | refused"""
+    what: str
+    fix: str = ""

@@ -1,0 +1,171 @@
+"""What the engine tells the core: observations and wishes, before anything was decided."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core.run import Anomaly, Answer, Progress, Request
+from supervisor.core.spec import AgentSpec
+
+
+class Fact:
+    """Base of all facts."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StartWanted(Fact):
+    """A queued run may start."""
+
+    cause: str = "first attempt"
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnDone(Fact):
+    """The keeper has the process."""
+
+    epoch: int
+    pid: int
+    pid_started: int
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SpawnRefused(Fact):
+    """The keeper could not start it."""
+
+    epoch: int
+    message: str
+    permanent: bool
+    """Trying again cannot help (no such program)."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Exited(Fact):
+    """Nothing of an attempt lives any more."""
+
+    epoch: int
+    at: float
+    code: int | None = None
+    signal: int | None = None
+    is_known: bool = True
+    """False when nobody was there to read the status."""
+    ended_by: str | None = None
+    """None, ``stop``, ``deadline:task`` or ``deadline:attempt``."""
+    leftovers: int = 0
+    """Processes that outlived the leader and were ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressSeen(Fact):
+    """A good progress file, with the anomalies it declares."""
+
+    progress: Progress
+    anomalies: tuple[Anomaly, ...] = ()
+    problems: tuple[str, ...] = ()
+    """Fields that had to be left out, each named."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressBad(Fact):
+    """The progress file could not be used."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointSeen(Fact):
+    """A whole checkpoint file; its copy is kept under the next generation number."""
+
+    sha256: str
+    size_bytes: int
+    epoch: int | None
+    """As its envelope says; None when it has none."""
+    sequence: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointBad(Fact):
+    """A checkpoint file that is torn, corrupt or somebody else's."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackWanted(Fact):
+    """Resume from ``generation`` (or the one before the newest) from now on."""
+
+    generation: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSeen(Fact):
+    """A request file; ``request.id`` is empty, the core numbers it."""
+
+    request: Request
+
+
+@dataclass(frozen=True, slots=True)
+class RequestGone(Fact):
+    """The file of a request was removed by the agent."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed(Fact):
+    """Something unexpected that only needs to be flagged."""
+
+    anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerGiven(Fact):
+    """A client answers; ``answer.sha256`` is empty when it does not say what it was shown."""
+
+    request_id: str
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class StopWanted(Fact):
+    """Ended by the operator."""
+
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RestartWanted(Fact):
+    """Again, from the newest checkpoint, whatever it does now."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class PauseWanted(Fact):
+    """Hold everything of the run still."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeWanted(Fact):
+    """Let it go on."""
+
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpecWanted(Fact):
+    """The configuration of the agent was changed while its run is not over."""
+
+    spec: AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(Fact):
+    """Time has passed: whatever is due happens."""

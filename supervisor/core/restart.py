@@ -1,0 +1,123 @@
+"""What follows the end of an attempt: the one place where a crashed agent's restart is decided."""
+
+from __future__ import annotations
+
+from supervisor.core import events as e
+from supervisor.core.backoff import decide_delay_s
+from supervisor.core.classify import decide_exit_kind, exit_cause
+from supervisor.core.facts import Exited
+from supervisor.core.fold import CRASHES
+from supervisor.core.moment import seconds_between
+from supervisor.core.run import ALIVE, Exit, ExitKind, RequestState, RunState, Then
+from supervisor.core.spec import Restart
+from supervisor.core.turn import Turn
+
+
+def decide_exited(turn: Turn, fact: Exited) -> None:
+    """Record the exit and what follows it; an exit of an older epoch changes nothing (I5)."""
+    state = turn.state
+    if fact.epoch != state.epoch or state.status not in ALIVE:
+        return
+    kind = decide_exit_kind(state, fact)
+    end = Exit(kind, exit_cause(fact), fact.code, fact.signal, fact.at)
+    if fact.leftovers:
+        turn.flag(
+            "orphans",
+            f"{fact.leftovers} processes outlived attempt {state.attempt} and were ended",
+            key=str(fact.epoch),
+        )
+    follow_exit(turn, end)
+
+
+def follow_exit(turn: Turn, end: Exit) -> None:
+    """Record ``end`` and the event that follows it."""
+    ending = turn.state.ending
+    stopped_reason = turn.state.reason
+    turn.record(e.AttemptExited(turn.state.epoch, end))
+    if end.kind is ExitKind.STOPPED and ending is Then.RESTART:
+        turn.record(e.RunRequeued("restarted by the operator"))
+        turn.begin_attempt("restarted by the operator")
+    elif end.kind is ExitKind.STOPPED:
+        withdraw_requests(turn, "the run was stopped")
+        turn.record(e.RunStopped("operator", stopped_reason))
+    elif end.kind is ExitKind.TASK_DEADLINE:
+        withdraw_requests(turn, "the run timed out")
+        turn.record(e.RunTimedOut(f"the task's {turn.state.spec.timeout_s:g} s are used up"))
+    elif end.kind is ExitKind.DONE:
+        _finish(turn, end)
+    elif end.kind is ExitKind.PARKED:
+        first = turn.state.open_requests[0]
+        turn.record(e.RunParked(f"waits for an answer to {first.id}: {first.title}"))
+    elif end.kind is ExitKind.PERMANENT:
+        withdraw_requests(turn, "the run failed")
+        turn.record(e.RunFailed(f"{end.cause}; permanent, not retried"))
+    elif end.kind is ExitKind.TRY_LATER and _answered_meanwhile(turn.state):
+        turn.record(e.RunRequeued("its question is answered"))
+        turn.begin_attempt("its question is answered")
+    else:
+        _retry(turn, end)
+
+
+def withdraw_requests(turn: Turn, why: str) -> None:
+    """Close every open request: nobody is left to use an answer."""
+    for request in turn.state.open_requests:
+        turn.record(e.RequestClosed(request.id, expired=False, why=why))
+
+
+def _finish(turn: Turn, end: Exit) -> None:
+    if turn.state.spec.restart is Restart.ALWAYS:
+        delay_s = decide_delay_s(turn.state.spec.retry, 1, turn.rng.random())
+        due = turn.now.plus(delay_s)
+        reason = f"{end.cause}; restart is always"
+        turn.record(e.BackoffBegan(due, delay_s, 0, turn.state.spec.retry.max_retries, reason))
+        return
+    withdraw_requests(turn, "the run succeeded")
+    unseen = "" if end.code is not None else "; declared done before its exit was lost"
+    turn.record(e.RunSucceeded(f"{end.cause}{unseen}"))
+
+
+def _retry(turn: Turn, end: Exit) -> None:
+    policy, state = turn.state.spec.retry, turn.state
+    if state.spec.restart is Restart.NEVER:
+        withdraw_requests(turn, "the run failed")
+        turn.record(e.RunFailed(f"{end.cause}; restart is never"))
+    elif end.kind in CRASHES and (loop := _crash_loop(turn)):
+        turn.flag(
+            "crash-loop", f"{loop}; last: {end.cause}", key=str(state.epoch), severity="error"
+        )
+        turn.record(e.RunHeld(f"crash loop: {loop}; last: {end.cause}"))
+    elif state.retries_in_row >= policy.max_retries:
+        withdraw_requests(turn, "the run failed")
+        turn.record(
+            e.RunFailed(f"{end.cause}; {policy.max_retries} retries without a new checkpoint")
+        )
+    else:
+        retry = state.retries_in_row + 1
+        delay_s = decide_delay_s(policy, retry, turn.rng.random())
+        due = turn.now.plus(delay_s)
+        turn.record(e.BackoffBegan(due, delay_s, retry, policy.max_retries, end.cause))
+
+
+def _crash_loop(turn: Turn) -> str | None:
+    """Why this is a crash loop: N deaths at the same checkpoint within the window, or None."""
+    policy, state = turn.state.spec.retry, turn.state
+    generation = state.checkpoint.generation if state.checkpoint else None
+    recent = [
+        death
+        for death in state.deaths
+        if death.generation == generation
+        and seconds_between(death.at, turn.now) <= policy.crash_loop_window_s
+    ]
+    if len(recent) < policy.crash_loop_deaths:
+        return None
+    span_s = seconds_between(recent[0].at, turn.now)
+    where = "before any checkpoint" if generation is None else f"at checkpoint {generation}"
+    return f"{len(recent)} crashes {where} in {span_s:.0f} s"
+
+
+def _answered_meanwhile(state: RunState) -> bool:
+    attempt = state.newest_attempt
+    return attempt is not None and any(
+        r.state is RequestState.ANSWERED and r.answer and r.answer.at >= attempt.started_at
+        for r in state.requests
+    )
