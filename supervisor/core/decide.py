@@ -115,7 +115,7 @@ def _checkpoint_bad(turn: Turn, fact: f.CheckpointBad) -> None:
 def _rollback(turn: Turn, fact: f.RollbackWanted) -> None:
     if not any(c.generation == fact.generation for c in turn.state.checkpoints):
         turn.refuse("refused", f"checkpoint {fact.generation} is not kept")
-    elif turn.state.status in ALIVE:
+    elif turn.state.status in ALIVE and turn.state.status is not Status.STARTING:
         turn.refuse("refused", "the run has a living process", "Stop it first")
     else:
         turn.record(e.CheckpointRolledBack(fact.generation, fact.reason))

@@ -1,0 +1,204 @@
+"""Events and states in words: the one wording that the command line, the log and the TUI share.
+
+Pure text, no colour, cleaned: what an agent wrote comes out of ``safe_text`` here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from supervisor.core import events as e
+from supervisor.core.eta import estimate
+from supervisor.core.events import Event
+from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.run import Progress, Request, RunState, Status, Step
+from supervisor.core.text import safe_text
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+
+
+def duration(seconds: float) -> str:
+    """``850 ms``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms" if seconds > 0 else "0 s"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{seconds:.1f} s" if seconds < 9.95 and seconds != whole else f"{whole} s"
+    for unit, name, smaller, smaller_name in (
+        (_DAY, "d", _HOUR, "h"),
+        (_HOUR, "h", _MINUTE, "min"),
+        (_MINUTE, "min", 1, "s"),
+    ):
+        if whole >= unit:
+            rest = whole % unit // smaller
+            return f"{whole // unit} {name}" + (f" {rest} {smaller_name}" if rest else "")
+    return f"{whole} s"
+
+
+def number(value: float) -> str:
+    """A count without a needless decimal point."""
+    return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
+
+
+def step_words(step: Step | None) -> str:
+    """``47 of 100 documents``; empty when the agent said nothing countable."""
+    if step is None:
+        return ""
+    unit = f" {safe_text(step.unit, limit=40)}" if step.unit else ""
+    if step.completed is not None and step.total is not None:
+        return f"{number(step.completed)} of {number(step.total)}{unit}"
+    if step.completed is not None:
+        return f"{number(step.completed)}{unit}"
+    return safe_text(step.name or "", limit=60)
+
+
+def stage_words(progress: Progress | None) -> str:
+    """``extract (2 of 5)``; empty without a stage."""
+    if progress is None or progress.stage is None:
+        return ""
+    stage = progress.stage
+    name = safe_text(stage.name, limit=60)
+    return f"{name} ({stage.index} of {stage.total})" if stage.index and stage.total else name
+
+
+def progress_words(state: RunState, now: Moment) -> str:
+    """Stage, step and honest ETA in one phrase."""
+    if state.progress is None:
+        return ""
+    parts = [stage_words(state.progress), step_words(state.progress.step)]
+    eta = estimate(state, now) if state.status is Status.RUNNING else None
+    if eta is not None:
+        parts.append(f"{duration(eta.left_s)} left ({safe_text(eta.basis, limit=40)})")
+    return ", ".join(part for part in parts if part)
+
+
+def next_words(state: RunState, now: Moment) -> str:
+    """What happens next by itself, or what the operator has to do; empty when nothing."""
+    if state.status is Status.BACKOFF and state.next_start is not None:
+        left = duration(seconds_until(state.next_start, now))
+        policy = state.spec.retry
+        return f"next try in {left}, {state.retries_in_row} of {policy.max_retries}"
+    if state.open_requests and state.status in (Status.WAITING, Status.PARKED):
+        request = state.open_requests[0]
+        waits = duration(max(0.0, now.wall - request.created_at))
+        return f"waiting for you since {waits}: {safe_text(request.title, limit=120)}"
+    if state.status is Status.HELD:
+        return f"longwatch restart {state.agent}, or longwatch stop {state.agent}"
+    return ""
+
+
+def answer_hint(request: Request) -> str:
+    """The command that answers a request from another shell."""
+    choice = {
+        "approve": "--allow | --deny",
+        "choose": "--option " + " | ".join(_quoted(option) for option in request.options),
+    }.get(request.kind, "--text TEXT")
+    return f"longwatch answer {request.id} {choice}"
+
+
+def _quoted(option: str) -> str:
+    clean = safe_text(option, limit=60)
+    return clean if clean.replace("-", "").replace("_", "").isalnum() else f'"{clean}"'
+
+
+def describe(event: Event) -> str:
+    """One line for people."""
+    words = _WORDS.get(type(event))
+    return words(event) if words else type(event).__name__
+
+
+def _started(event: e.AttemptStarted) -> str:
+    verb = "found alive" if event.adopted else "started"
+    return f"{verb}, pid {event.pid}"
+
+
+def _starting(event: e.AttemptStarting) -> str:
+    resumed = f", from checkpoint {event.resumed_from}" if event.resumed_from is not None else ""
+    return f"attempt {event.number} starting{resumed} ({safe_text(event.cause, limit=160)})"
+
+
+def _backoff(event: e.BackoffBegan) -> str:
+    count = f", {event.retry} of {event.max_retries}" if event.retry else ""
+    return f"next try in {duration(event.delay_s)}{count} ({safe_text(event.reason, limit=160)})"
+
+
+def _progress(event: e.ProgressReported) -> str:
+    progress = event.progress
+    parts = [stage_words(progress), step_words(progress.step)]
+    return ", ".join(part for part in parts if part) or safe_text(progress.status, limit=80)
+
+
+def _opened(event: e.RequestOpened) -> str:
+    return f"asks {event.request.id}: {safe_text(event.request.title, limit=200)}"
+
+
+def _answered(event: e.RequestAnswered) -> str:
+    answer = event.answer
+    what = (
+        {True: "allowed", False: "denied"}.get(answer.allow) if answer.allow is not None else None
+    )
+    what = what or answer.option or answer.text or ""
+    return f"{event.request_id} answered: {safe_text(what, limit=120)} (by {safe_text(answer.by)})"
+
+
+def _closed(event: e.RequestClosed) -> str:
+    how = "expired" if event.expired else "withdrawn"
+    return f"{event.request_id} {how}: {safe_text(event.why, limit=120)}"
+
+
+def _checkpoint(event: e.CheckpointRecorded) -> str:
+    kept = event.checkpoint
+    return f"checkpoint {kept.generation} kept ({kept.size_bytes} bytes, {kept.sha256[:12]})"
+
+
+def _anomaly(event: e.AnomalyFlagged) -> str:
+    anomaly = event.anomaly
+    kind, message = safe_text(anomaly.kind, limit=40), safe_text(anomaly.message, limit=240)
+    return f"{safe_text(anomaly.severity, limit=16)}: {kind}: {message}"
+
+
+def _with_reason(verb: str) -> Callable[[Any], str]:
+    def words(event: Any) -> str:
+        reason = safe_text(event.reason, limit=240)
+        return f"{verb}: {reason}" if reason else verb
+
+    return words
+
+
+_WORDS: dict[type[Event], Callable[[Any], str]] = {
+    e.RunCreated: lambda event: f"created ({safe_text(event.reason, limit=120)})",
+    e.SpecChanged: lambda event: "settings changed in config.toml",
+    e.AttemptStarting: _starting,
+    e.AttemptStarted: _started,
+    e.AttemptExited: lambda event: f"ended: {safe_text(event.exit.cause, limit=240)}",
+    e.WaitBegan: _with_reason("waiting"),
+    e.WaitEnded: _with_reason("goes on"),
+    e.RunParked: _with_reason("parked"),
+    e.BackoffBegan: _backoff,
+    e.AttemptEnding: _with_reason("ending"),
+    e.RunPaused: lambda event: f"paused by {safe_text(event.by, limit=60)}",
+    e.RunResumed: lambda event: f"resumed by {safe_text(event.by, limit=60)}",
+    e.RunRequeued: _with_reason("queued again"),
+    e.RunReopened: _with_reason("reopened"),
+    e.RunSucceeded: _with_reason("succeeded"),
+    e.RunFailed: _with_reason("failed"),
+    e.RunTimedOut: _with_reason("timed out"),
+    e.RunHeld: _with_reason("held for you"),
+    e.RunStopped: _with_reason("stopped"),
+    e.ProgressReported: _progress,
+    e.ProgressRejected: lambda event: f"progress.json: {safe_text(event.problem, limit=240)}",
+    e.CheckpointRecorded: _checkpoint,
+    e.CheckpointRejected: lambda event: (
+        f"checkpoint refused: {safe_text(event.problem, limit=240)}"
+    ),
+    e.CheckpointRolledBack: lambda event: f"rolled back to checkpoint {event.generation}",
+    e.RequestOpened: _opened,
+    e.RequestAnswered: _answered,
+    e.RequestClosed: _closed,
+    e.AnomalyFlagged: _anomaly,
+    e.EngineStarted: lambda event: f"engine {event.version} started, pid {event.pid}",
+    e.EngineStopping: lambda event: f"engine leaving (asked by {safe_text(event.by, limit=60)})",
+    e.ConfigApplied: lambda event: f"configuration applied: {', '.join(event.agents)}",
+    e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",
+}

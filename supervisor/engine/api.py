@@ -1,0 +1,286 @@
+"""What clients may ask of the engine: one handler a method of the control socket.
+
+Handlers translate; deciding is the core's, and every answer waits until what it reports is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from supervisor.control.messages import CallRefusedError
+from supervisor.core import facts as f
+from supervisor.core import ids
+from supervisor.core.effects import Refusal
+from supervisor.core.facts import Fact
+from supervisor.core.record import recorded_to_plain, to_plain
+from supervisor.core.run import FINAL, Answer, RequestState, RunState, Status
+from supervisor.core.text import safe_text
+from supervisor.engine.params import flag, names, optional_text, text, whole
+
+if TYPE_CHECKING:
+    from supervisor.control.server import Connection
+    from supervisor.engine.engine import Engine
+
+Handler = Callable[["Connection", dict[str, Any]], Awaitable[Any]]
+HISTORY_LIMIT = 5000
+
+
+class Api:
+    """The methods of the control socket, bound to one engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def handlers(self) -> dict[str, Handler]:
+        """Method name → handler."""
+        return {
+            "hello": self.hello,
+            "snapshot": self.snapshot,
+            "subscribe": self.subscribe,
+            "start": self.start,
+            "stop": self.stop,
+            "restart": self.restart,
+            "pause": self.pause,
+            "resume": self.resume,
+            "answer": self.answer,
+            "log": self.log,
+            "history": self.history,
+            "reload": self.reload,
+            "shutdown": self.shutdown,
+        }
+
+    async def hello(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Who is there; a client of another protocol is told so here."""
+        protocol = whole(params, "protocol", default=1)
+        if protocol != 1:
+            raise CallRefusedError(
+                "refused",
+                f"this engine speaks protocol 1, the client {protocol}",
+                fix="Use the same version of longwatch on both sides",
+            )
+        return {"engine": self._engine.describe()}
+
+    async def snapshot(self, _connection: Connection, _params: dict[str, Any]) -> Any:
+        """Everything shown, as of the newest stored event."""
+        return self._snapshot()
+
+    def _snapshot(self) -> dict[str, Any]:
+        engine = self._engine
+        return {
+            "seq": engine.runs.published_seq,
+            "now": to_plain(engine.clock()),
+            "engine": engine.describe(),
+            "agents": [to_plain(spec) for spec in engine.specs.values()],
+            "runs": [to_plain(state) for state in engine.runs.published()],
+            "samples": engine.samples(),
+        }
+
+    async def subscribe(self, connection: Connection, params: dict[str, Any]) -> Any:
+        """A snapshot (or what was missed since a number), then every event without a gap."""
+        since = params.get("since")
+        if since is None:
+            connection.subscribe()
+            return self._snapshot()
+        missed = await self._engine.journal_history(whole(params, "since"), HISTORY_LIMIT, None)
+        published = self._engine.runs.published_seq
+        if missed and missed[-1].seq < published and len(missed) >= HISTORY_LIMIT:
+            connection.subscribe()
+            return self._snapshot()
+        # What was published while the history was read is still missing: it is in memory only as
+        # numbers, so read again until nothing came in between.
+        while missed[-1].seq < published if missed else whole(params, "since") < published:
+            last = missed[-1].seq if missed else whole(params, "since")
+            missed += await self._engine.journal_history(last, HISTORY_LIMIT, None)
+            published = self._engine.runs.published_seq
+        connection.subscribe()
+        return {"seq": published, "events": [recorded_to_plain(entry) for entry in missed]}
+
+    async def start(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """New runs, or unfinished ones continued from their checkpoint."""
+        wanted, by = names(params), text(params, "by", default="client")
+        specs = [self._spec(name) for name in wanted]
+        started = []
+        for spec in specs:
+            is_unattended = flag(params, "unattended")
+            begun = self._engine.begin(
+                spec, is_fresh=flag(params, "fresh"), is_unattended=is_unattended, by=by
+            )
+            started.append(begun)
+        for _action, fed in started:
+            await fed.stored
+        return {
+            "runs": [
+                {"id": fed.state.id, "agent": fed.state.agent, "action": action}
+                for action, fed in started
+            ]
+        }
+
+    def _spec(self, name: str) -> Any:
+        spec = self._engine.specs.get(name)
+        if spec is None:
+            known = ", ".join(sorted(self._engine.specs)) or "none"
+            raise CallRefusedError(
+                "unknown_run",
+                f"no agent {safe_text(name, limit=80)!r} in config.toml",
+                why=f"Known agents: {known}",
+            )
+        return spec
+
+    async def stop(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """End runs, with grace; answered when it is decided and stored."""
+        by = text(params, "by", default="client")
+        return await self._each(params, f.StopWanted(by, f"stopped by {by}"), "stopping")
+
+    async def restart(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Again from the newest checkpoint."""
+        by = text(params, "by", default="client")
+        return await self._each(params, f.RestartWanted(by), "restarting")
+
+    async def pause(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Hold still."""
+        return await self._each(
+            params, f.PauseWanted(text(params, "by", default="client")), "paused"
+        )
+
+    async def resume(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Go on."""
+        return await self._each(
+            params, f.ResumeWanted(text(params, "by", default="client")), "resumed"
+        )
+
+    async def _each(self, params: dict[str, Any], fact: Fact, action: str) -> Any:
+        """Feed ``fact`` to the named runs; with ``all`` those that refuse are passed over."""
+        is_all = flag(params, "all")
+        if is_all:
+            states = [s for s in self._engine.runs.states() if _may_concern(s, fact)]
+        else:
+            states = [await self._engine.resolve(name) for name in names(params)]
+        fed = [(state, self._engine.runs.feed(state.id, fact)) for state in states]
+        if not is_all:
+            for state, outcome in fed:
+                if outcome.refusal is not None:
+                    raise _refused(outcome.refusal, where=state.agent)
+        for _state, outcome in fed:
+            await outcome.stored
+        return {
+            "runs": [
+                {
+                    "id": state.id,
+                    "agent": state.agent,
+                    "action": action if outcome.refusal is None else outcome.refusal.what,
+                }
+                for state, outcome in fed
+                if outcome.refusal is None
+            ]
+        }
+
+    async def answer(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Accept one answer to an open request."""
+        request_id = text(params, "id")
+        state, public_id = self._find_request(request_id)
+        answer = Answer(
+            by=text(params, "by", default="client"),
+            at=self._engine.clock().wall,
+            sha256=optional_text(params, "hash") or "",
+            allow=params.get("allow") if isinstance(params.get("allow"), bool) else None,
+            option=optional_text(params, "option"),
+            text=optional_text(params, "text"),
+            comment=optional_text(params, "comment"),
+        )
+        fed = self._engine.runs.feed(state.id, f.AnswerGiven(public_id, answer))
+        if fed.refusal is not None:
+            raise _refused(fed.refusal)
+        await fed.stored
+        found = next(r for r in fed.state.requests if r.id == public_id)
+        return {"request": to_plain(found)}
+
+    def _find_request(self, wanted: str) -> tuple[RunState, str]:
+        """The run and public id that ``wanted`` names: ``7F3K-1``, or ``RUN:file-id``."""
+        run_part, _, file_id = wanted.rpartition(":")
+        found = [
+            (state, request.id)
+            for state in self._engine.runs.states()
+            for request in state.requests
+            if (not run_part and request.id.upper() == wanted.upper())
+            or (run_part and state.id.endswith(run_part.upper()) and request.file_id == file_id)
+        ]
+        still_open = [
+            pair
+            for pair in found
+            if any(r.id == pair[1] and r.state is RequestState.OPEN for r in pair[0].requests)
+        ]
+        if len(still_open) == 1:
+            return still_open[0]
+        if len(still_open) > 1:
+            raise CallRefusedError("refused", f"{wanted} names {len(still_open)} requests")
+        if not found:
+            raise CallRefusedError(
+                "unknown_request",
+                f"no request {safe_text(wanted, limit=80)}",
+                fix="See: longwatch requests",
+            )
+        return found[-1]
+
+    async def log(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """A piece of a run's output."""
+        state = await self._engine.resolve(text(params, "run"))
+        stream = text(params, "stream", default="out")
+        if stream not in ("out", "err"):
+            raise CallRefusedError("refused", f"stream is {stream!r}, expected out or err")
+        offset = whole(params, "offset", default=0, minimum=None)
+        return self._engine.read_log(
+            state.id, stream, offset, whole(params, "limit", default=65536)
+        )
+
+    async def history(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Stored events after a number."""
+        limit = min(HISTORY_LIMIT, whole(params, "limit", default=1000))
+        run = optional_text(params, "run")
+        run_id = (await self._engine.resolve(run)).id if run else None
+        entries = await self._engine.journal_history(
+            whole(params, "since", default=0), limit, run_id
+        )
+        return {
+            "events": [recorded_to_plain(entry) for entry in entries],
+            "last": self._engine.runs.published_seq,
+        }
+
+    async def reload(self, _connection: Connection, _params: dict[str, Any]) -> Any:
+        """Read config.toml again."""
+        problems = await self._engine.reload()
+        if problems:
+            raise CallRefusedError(
+                "refused",
+                "config.toml has errors; the running configuration stays",
+                why="\n".join(problems),
+                fix="See: longwatch config check",
+            )
+        return {"agents": sorted(self._engine.specs)}
+
+    async def shutdown(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """Leave; agents go on unless they are to be stopped."""
+        is_leaving, left = await self._engine.leave(
+            stop_agents=flag(params, "stop_agents"),
+            if_idle=flag(params, "if_idle"),
+            by=text(params, "by", default="client"),
+        )
+        return {"left_running": left, "leaving": is_leaving}
+
+
+def _may_concern(state: RunState, fact: Fact) -> bool:
+    if isinstance(fact, f.RestartWanted):
+        return state.status not in FINAL
+    if isinstance(fact, f.ResumeWanted):
+        return state.status is Status.PAUSED
+    return state.status not in FINAL
+
+
+def _refused(refusal: Refusal, *, where: str = "") -> CallRefusedError:
+    what = f"{where}: {refusal.what}" if where else refusal.what
+    return CallRefusedError(refusal.code, what, fix=refusal.fix)
+
+
+def is_unique_suffix(run_id: str, suffix: str) -> bool:
+    """Whether people may mean this run by that end of an id."""
+    return len(suffix) >= ids.MIN_SUFFIX and run_id.endswith(suffix.upper())

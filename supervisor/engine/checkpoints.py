@@ -1,0 +1,88 @@
+"""Kept generations of a run's checkpoint on disk: copies of ours, opaque bytes.
+
+A generation's copy is written before the event that records it, so every recorded generation has
+its bytes; a copy without an event is swept at the next one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from supervisor.config.paths import Project
+from supervisor.core.run import Checkpoint, RunState
+from supervisor.protocol.atomic import write_atomic
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    """What the next attempt starts from."""
+
+    path: Path | None
+    """The agent's own checkpoint file, now holding a good generation; None: from nothing."""
+    rollback_to: int | None = None
+    """The generation that had to be used because newer ones are damaged; None when the newest."""
+    problem: str | None = None
+
+
+def keep(project: Project, run_id: str, generation: int, data: bytes) -> None:
+    """Store the bytes of a generation; blocks for an fsync."""
+    directory = project.checkpoints_dir(run_id)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_atomic(directory / str(generation), data)
+
+
+def sweep(project: Project, state: RunState) -> None:
+    """Remove copies that no kept generation needs."""
+    kept = {str(checkpoint.generation) for checkpoint in state.checkpoints}
+    directory = project.checkpoints_dir(state.id)
+    if directory.is_dir():
+        for entry in directory.iterdir():
+            if entry.name not in kept:
+                entry.unlink(missing_ok=True)
+
+
+def prepare_resume(project: Project, state: RunState) -> Resume:
+    """Put the newest good generation in place for the next attempt; blocks.
+
+    A live file that is none of it was torn, tampered with or never recorded: it is set aside,
+    never deleted.
+    """
+    live = project.run_dir(state.id) / state.spec.checkpoint
+    newest = state.checkpoint
+    if newest is not None and _sha256(live) == newest.sha256:
+        return Resume(live)
+    for checkpoint in reversed(state.checkpoints):
+        copy = project.checkpoints_dir(state.id) / str(checkpoint.generation)
+        if _sha256(copy) == checkpoint.sha256:
+            _set_aside(project, state, live)
+            write_atomic(live, copy.read_bytes())
+            return _resumed(live, checkpoint, newest)
+    if live.exists():
+        _set_aside(project, state, live)
+        return Resume(None, problem="no good checkpoint was left; starting from nothing")
+    return Resume(None)
+
+
+def _resumed(live: Path, used: Checkpoint, newest: Checkpoint | None) -> Resume:
+    if newest is not None and used.generation == newest.generation:
+        return Resume(live, problem=f"{live.name} was damaged; restored from {used.generation}")
+    problem = f"newer checkpoints are damaged; resuming from generation {used.generation}"
+    return Resume(live, used.generation, problem)
+
+
+def _set_aside(project: Project, state: RunState, live: Path) -> None:
+    if not live.exists():
+        return
+    directory = project.set_aside_dir(state.id)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    live.replace(directory / f"{state.epoch}-{live.name}")
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

@@ -1,0 +1,208 @@
+"""Carries effects out, one after the other for each run, after the events are stored.
+
+Every effect may be carried out twice without harm, because after our own death recovery asks for
+it again: the keeper spawns an epoch only once, an answer file is written with the same content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable
+
+from supervisor.config.paths import Project
+from supervisor.core import facts as f
+from supervisor.core.due import keeper_deadline
+from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
+from supervisor.core.facts import Fact
+from supervisor.core.moment import Moment
+from supervisor.core.run import ALIVE, Anomaly, RunState
+from supervisor.engine import checkpoints
+from supervisor.engine.agent_environment import build_environment
+from supervisor.engine.answers import write_answer
+from supervisor.errors import LongwatchError
+from supervisor.process.keeper_link import KeeperError, KeeperLink, SpawnOrder
+
+PERMANENT_CODES = frozenset({"spawn"})
+DEADLINE_TOLERANCE_S = 0.05
+"""A deadline that moved less than this is not worth telling the keeper."""
+
+
+class Performer:
+    """The hands of the engine."""
+
+    def __init__(
+        self,
+        project: Project,
+        keeper: KeeperLink,
+        clock: Callable[[], Moment],
+        state_of: Callable[[str], RunState | None],
+        feed: Callable[[str, Fact], object],
+        report: Callable[[str, Exception], None],
+    ) -> None:
+        self._project = project
+        self._keeper = keeper
+        self._clock = clock
+        self._state_of = state_of
+        self._feed = feed
+        self._report = report
+        self._tails: dict[str, asyncio.Task[None]] = {}
+        self._told: dict[str, tuple[int, float | None, str]] = {}
+
+    def perform(self, run_id: str, effect: Effect) -> None:
+        """Carry ``effect`` out after those of the same run before it."""
+        before = self._tails.get(run_id)
+        task = asyncio.get_running_loop().create_task(self._after(before, run_id, effect))
+        self._tails[run_id] = task
+        task.add_done_callback(lambda done: self._forget(run_id, done))
+
+    async def settle(self) -> None:
+        """Wait until nothing is being carried out."""
+        while self._tails:
+            await asyncio.gather(*self._tails.values(), return_exceptions=True)
+
+    def _forget(self, run_id: str, done: asyncio.Task[None]) -> None:
+        if self._tails.get(run_id) is done:
+            del self._tails[run_id]
+
+    async def _after(self, before: asyncio.Task[None] | None, run_id: str, effect: Effect) -> None:
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        try:
+            await self._carry_out(run_id, effect)
+        except (LongwatchError, KeeperError, OSError, TimeoutError) as error:
+            self._report(run_id, error)
+
+    async def _carry_out(self, run_id: str, effect: Effect) -> None:
+        if isinstance(effect, Spawn):
+            await self._spawn(run_id, effect)
+        elif isinstance(effect, EndAttempt):
+            await self._end(run_id, effect)
+        elif isinstance(effect, HoldStill):
+            await self._hold(run_id, effect)
+        elif isinstance(effect, DeliverAnswer):
+            await asyncio.to_thread(write_answer, self._project.run_dir(run_id), effect.request)
+
+    async def _spawn(self, run_id: str, effect: Spawn) -> None:
+        state = self._state_of(run_id)
+        if state is None or state.epoch != effect.epoch or state.status not in ALIVE:
+            return
+        order = await self._order(state, effect)
+        try:
+            living = await self._keeper.spawn(order)
+        except KeeperError as error:
+            if error.code == "gone":
+                return  # Its exit notice is on the way again.
+            self._feed(
+                run_id,
+                f.SpawnRefused(
+                    effect.epoch,
+                    _explain(error),
+                    permanent=error.code in PERMANENT_CODES,
+                    at=self._clock().wall,
+                ),
+            )
+            return
+        self._told[run_id] = (effect.epoch, order.deadline, order.deadline_kind)
+        self._feed(run_id, f.SpawnDone(effect.epoch, living.pid, living.started))
+
+    async def _order(self, state: RunState, effect: Spawn) -> SpawnOrder:
+        project, spec = self._project, state.spec
+        resume = await asyncio.to_thread(checkpoints.prepare_resume, project, state)
+        self._tell_resume(state, resume)
+        now = self._clock()
+        due = keeper_deadline(state, now)
+        return SpawnOrder(
+            run=state.id,
+            epoch=effect.epoch,
+            argv=tuple(spec.command),
+            env=build_environment(
+                dict(os.environ), state, project.run_dir(state.id), resume.path, now
+            ),
+            cwd=spec.cwd,
+            out=str(project.out_log(state.id)),
+            err=str(project.err_log(state.id)),
+            lock=str(project.run_lock(state.id)),
+            record=str(project.exit_record(state.id, effect.epoch)),
+            deadline=now.mono + due.in_s if due else None,
+            deadline_kind=due.kind if due else "task",
+            stop_signal=signal_number(spec.stop_signal),
+            grace=spec.stop_grace_s,
+        )
+
+    def _tell_resume(self, state: RunState, resume: checkpoints.Resume) -> None:
+        if resume.rollback_to is not None:
+            self._feed(state.id, f.RollbackWanted(resume.rollback_to, resume.problem or ""))
+        if resume.problem is not None:
+            now = self._clock().wall
+            key = f"checkpoint-restored:{state.epoch}"
+            anomaly = Anomaly(
+                key, "checkpoint-restored", "warning", resume.problem, now, "longwatch"
+            )
+            self._feed(state.id, f.Noticed(anomaly))
+
+    async def _end(self, run_id: str, effect: EndAttempt) -> None:
+        state = self._state_of(run_id)
+        if state is None or state.epoch != effect.epoch:
+            return
+        try:
+            await self._keeper.stop(
+                run_id,
+                effect.epoch,
+                signal=signal_number(state.spec.stop_signal),
+                grace=state.spec.stop_grace_s,
+                reason=effect.reason,
+            )
+        except KeeperError as error:
+            if error.code != "gone":
+                raise
+
+    async def _hold(self, run_id: str, effect: HoldStill) -> None:
+        number = signal_number("STOP" if effect.still else "CONT")
+        await self._keeper.signal(run_id, effect.epoch, number)
+
+    async def tell_deadline(self, run_id: str) -> None:
+        """Tell the keeper until when the living attempt may run, if that changed."""
+        state = self._state_of(run_id)
+        told = self._told.get(run_id)
+        if state is None or state.pid is None or told is None or told[0] != state.epoch:
+            return
+        due = keeper_deadline(state, now := self._clock())
+        at, kind = (now.mono + due.in_s, due.kind) if due else (None, told[2])
+        if _is_same(told[1], at) and kind == told[2]:
+            return
+        self._told[run_id] = (state.epoch, at, kind)
+        await self._quietly(self._keeper.set_deadline(run_id, state.epoch, at=at, kind=kind))
+
+    def adopted(self, state: RunState) -> None:
+        """Remember a living attempt that another engine started; its deadline is told anew."""
+        self._told[state.id] = (state.epoch, -1.0, "task")
+
+    def ended(self, run_id: str) -> None:
+        """Forget what the keeper was told of an attempt that is gone."""
+        self._told.pop(run_id, None)
+
+    async def _quietly(self, call: Awaitable[object]) -> None:
+        try:
+            await call
+        except KeeperError as error:
+            if error.code != "gone":
+                raise
+
+
+def signal_number(name: str) -> int:
+    """The number of a signal named without SIG."""
+    return signal.Signals[f"SIG{name}"].value
+
+
+def _is_same(told: float | None, now: float | None) -> bool:
+    if told is None or now is None:
+        return told is now
+    return abs(told - now) < DEADLINE_TOLERANCE_S
+
+
+def _explain(error: KeeperError) -> str:
+    if error.code == "busy":
+        return "a process of an earlier attempt still lives and holds the run's lock"
+    return f"could not be started: {error.message}"

@@ -1,0 +1,187 @@
+"""Every run's state and the only writer of it.
+
+A fact goes in, the core decides, the events are appended to the log, and only when they are
+stored (synchronous=FULL) do clients see them and are the effects carried out. The decided state
+runs ahead of the published one by what the disk has not confirmed yet; a client never sees more
+than would survive our own death (I7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from supervisor.core import events as e
+from supervisor.core import ids
+from supervisor.core.decide import decide
+from supervisor.core.due import next_wake_s
+from supervisor.core.effects import Effect, Refusal
+from supervisor.core.events import Event, Recorded
+from supervisor.core.facts import Fact, Tick
+from supervisor.core.fold import apply
+from supervisor.core.moment import Moment
+from supervisor.core.run import FINAL, RunState
+from supervisor.core.spec import AgentSpec
+from supervisor.core.turn import Decision, Randomness
+from supervisor.engine.ports import Journal
+
+KEPT_FINISHED = 300
+"""Finished runs that stay in memory and in snapshots; older ones are in the log."""
+WAKE_SLACK_S = 0.001
+"""A timer may fire this much early by rounding; waking later avoids an idle turn."""
+RANDOM_BITS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What became of a fact."""
+
+    state: RunState
+    events: tuple[Event, ...]
+    refusal: Refusal | None
+    stored: asyncio.Future[None]
+    """Done once the events are durable; already done when there were none."""
+
+
+class Runs:
+    """States by run id, in the order the runs were created."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Callable[[], Moment],
+        rng: Randomness,
+        perform: Callable[[str, Effect], None],
+        publish: Callable[[Sequence[Recorded]], None],
+    ) -> None:
+        self._journal = journal
+        self._clock = clock
+        self._rng = rng
+        self._perform = perform
+        self._publish = publish
+        self._decided: dict[str, RunState] = {}
+        self._published: dict[str, RunState] = {}
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self.seq = 0
+        """Number of the newest event appended."""
+        self.published_seq = 0
+        """Number of the newest event stored and shown."""
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def state(self, run_id: str) -> RunState | None:
+        """The decided state of a run in memory."""
+        return self._decided.get(run_id)
+
+    def states(self) -> Iterator[RunState]:
+        """Decided states, oldest first."""
+        return iter(tuple(self._decided.values()))
+
+    def active(self) -> list[RunState]:
+        """Runs that are not over."""
+        return [state for state in self._decided.values() if state.status not in FINAL]
+
+    def published(self) -> list[RunState]:
+        """States as clients may see them, at ``published_seq``."""
+        return list(self._published.values())
+
+    def newest_of(self, agent: str) -> RunState | None:
+        """The newest run of an agent."""
+        found = [state for state in self._decided.values() if state.agent == agent]
+        return max(found, key=lambda state: state.id) if found else None
+
+    # -- writing ------------------------------------------------------------------------------
+
+    def restore(self, states: Sequence[RunState], last_seq: int) -> None:
+        """Take over what the log says, before anything is fed."""
+        for state in sorted(states, key=lambda state: state.id):
+            self._decided[state.id] = self._published[state.id] = state
+        self.seq = self.published_seq = last_seq
+
+    def create(self, spec: AgentSpec, reason: str) -> Fed:
+        """A new run of an agent, queued."""
+        now = self._clock()
+        run_id = ids.ulid(now.wall, int(self._rng.random() * 2**53) << 27 | self.seq & 0x7FFFFFF)
+        event = e.RunCreated(spec, reason)
+        state = apply(None, run_id, event, now)
+        return self._store(run_id, Decision(state, (event,)), now)
+
+    def feed(self, run_id: str, fact: Fact) -> Fed:
+        """Decide on a fact about a run; KeyError for a run that is not in memory."""
+        now = self._clock()
+        decision = decide(self._decided[run_id], fact, now, self._rng)
+        return self._store(run_id, decision, now)
+
+    def note(self, event: Event) -> asyncio.Future[None]:
+        """Record an event of the engine itself."""
+        return self._append("", (event,), None, (), self._clock())
+
+    def close(self) -> None:
+        """No timer fires after this."""
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+
+    def arm(self, run_id: str) -> None:
+        """Set the run's timer for whatever is due next."""
+        if (old := self._timers.pop(run_id, None)) is not None:
+            old.cancel()
+        state = self._decided.get(run_id)
+        wait_s = next_wake_s(state, self._clock()) if state else None
+        if wait_s is not None:
+            loop = asyncio.get_running_loop()
+            self._timers[run_id] = loop.call_later(wait_s + WAKE_SLACK_S, self._wake, run_id)
+
+    def _wake(self, run_id: str) -> None:
+        self._timers.pop(run_id, None)
+        if run_id in self._decided:
+            self.feed(run_id, Tick())
+            self.arm(run_id)
+
+    def _store(self, run_id: str, decision: Decision, now: Moment) -> Fed:
+        state, events = decision.state, decision.events
+        if not events:
+            for effect in decision.effects:
+                self._perform(run_id, effect)
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return Fed(state, events, decision.refusal, done)
+        self._decided[run_id] = state
+        stored = self._append(run_id, events, state, decision.effects, now)
+        self.arm(run_id)
+        return Fed(state, events, None, stored)
+
+    def _append(
+        self,
+        run_id: str,
+        events: tuple[Event, ...],
+        state: RunState | None,
+        effects: tuple[Effect, ...],
+        now: Moment,
+    ) -> asyncio.Future[None]:
+        batch = [Recorded(self.seq + n, now, run_id, event) for n, event in enumerate(events, 1)]
+        self.seq += len(batch)
+        stored = asyncio.get_running_loop().create_future()
+
+        def on_durable() -> None:
+            self.published_seq = batch[-1].seq
+            if state is not None:
+                self._published[run_id] = state
+            self._publish(batch)
+            for effect in effects:
+                self._perform(run_id, effect)
+            if not stored.done():
+                stored.set_result(None)
+            if state is not None and state.status in FINAL:
+                self._forget_old()
+
+        self._journal.append(batch, [state] if state else [], on_durable)
+        return stored
+
+    def _forget_old(self) -> None:
+        finished = [state.id for state in self._published.values() if state.status in FINAL]
+        newest = {state.agent: state.id for state in self._published.values()}
+        for run_id in finished[: max(0, len(finished) - KEPT_FINISHED)]:
+            if run_id not in newest.values():
+                del self._decided[run_id], self._published[run_id]
