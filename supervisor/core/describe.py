@@ -168,7 +168,7 @@ def _with_reason(verb: str) -> Callable[[Any], str]:
 
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.RunCreated: lambda event: f"created ({safe_text(event.reason, limit=120)})",
-    e.SpecChanged: lambda event: "settings changed in config.toml",
+    e.SpecChanged: lambda _event: "settings changed in config.toml",
     e.AttemptStarting: _starting,
     e.AttemptStarted: _started,
     e.AttemptExited: lambda event: f"ended: {safe_text(event.exit.cause, limit=240)}",
