@@ -1,4 +1,4 @@
-"""A client's picture of a project directory: a snapshot, then the same events the engine applies."""
+"""A client's picture of a directory: a snapshot, then the same events the engine applies."""
 
 from __future__ import annotations
 
