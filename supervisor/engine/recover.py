@@ -1,0 +1,71 @@
+"""What an engine does with each unfinished run it finds in the log, after a death or an upgrade.
+
+Pure: what the keeper says and what the records say go in, the facts to feed come out. Nothing is
+invented: an exit that nobody saw is fed as unknown (I6, I8: backoff and deadline stay as stored).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from supervisor.core import facts as f
+from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
+from supervisor.core.facts import Fact
+from supervisor.core.run import ALIVE, RequestState, RunState, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """A living attempt as the keeper has it."""
+
+    epoch: int
+    pid: int
+    started: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """How to go on with one run."""
+
+    facts: tuple[Fact, ...] = ()
+    effects: tuple[Effect, ...] = ()
+    """Asked for by stored events, but perhaps not carried out before the death."""
+
+
+def plan_recovery(
+    state: RunState, living: Living | None, exited: f.Exited | None, now: float
+) -> Recovery:
+    """The facts and effects for ``state``.
+
+    ``living``: the attempt of the state's epoch, if the keeper has it or could adopt it.
+    ``exited``: the exit record of that epoch, if there is one. ``now``: Unix seconds.
+    """
+    undelivered = tuple(
+        DeliverAnswer(request)
+        for request in state.requests
+        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED)
+        and request.epoch >= state.epoch - 1
+    )
+    if state.status is Status.QUEUED:
+        return Recovery((f.StartWanted("started again after the engine"),), undelivered)
+    if state.status not in ALIVE:
+        return Recovery(effects=undelivered)
+    if living is not None:
+        return _alive(state, living, undelivered)
+    if exited is not None:
+        return Recovery((exited,), undelivered)
+    if state.status is Status.STARTING:
+        newest = state.newest_attempt
+        return Recovery(
+            effects=(*undelivered, Spawn(state.epoch, newest.resumed_from if newest else None))
+        )
+    return Recovery((f.Exited(state.epoch, now, is_known=False),), undelivered)
+
+
+def _alive(state: RunState, living: Living, effects: tuple[Effect, ...]) -> Recovery:
+    found = f.SpawnDone(living.epoch, living.pid, living.started, adopted=True)
+    if state.status is Status.STOPPING:
+        effects = (*effects, EndAttempt(state.epoch, state.reason))
+    elif state.status is Status.PAUSED:
+        effects = (*effects, HoldStill(state.epoch, still=True))
+    return Recovery((found,), effects)
