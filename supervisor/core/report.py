@@ -1,0 +1,138 @@
+"""Runs and requests as the JSON that scripts rely on (``status --json``, ``requests --json``).
+
+A contract: keys are added, never renamed or dropped. Times are RFC 3339 in UTC, durations seconds.
+Text an agent wrote is cleaned, except a request's ``action``, which is passed on exactly.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from supervisor.core.due import task_left_s
+from supervisor.core.eta import estimate
+from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.record import to_plain
+from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, Anomaly, Request, RunState
+from supervisor.core.text import safe_text
+
+
+def rfc3339(unix_seconds: float | None) -> str | None:
+    """A time for JSON; None stays None."""
+    if unix_seconds is None:
+        return None
+    return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def run_report(state: RunState, now: Moment) -> dict[str, Any]:
+    """One entry of ``status --json``."""
+    progress, newest, eta = state.progress, state.newest_attempt, estimate(state, now)
+    return {
+        "id": state.id,
+        "agent": state.agent,
+        "status": state.status.value,
+        "reason": safe_text(state.reason, limit=500),
+        "attempt": state.attempt,
+        "retries": state.retries,
+        "epoch": state.epoch,
+        "pid": state.pid if state.status in ALIVE else None,
+        "stage": _cleaned(to_plain(progress.stage)) if progress and progress.stage else None,
+        "stages": _cleaned(list(progress.stages)) if progress else [],
+        "step": _cleaned(to_plain(progress.step)) if progress and progress.step else None,
+        "declared_status": safe_text(progress.status, limit=80) if progress else None,
+        "stale": safe_text(state.stale, limit=300) if state.stale else None,
+        "eta": {"seconds": round(eta.left_s, 1), "basis": eta.basis} if eta else None,
+        "checkpoint": _checkpoint(state, now),
+        "anomalies": [_anomaly(anomaly) for anomaly in state.anomalies],
+        "anomaly_count": state.anomaly_count,
+        "usage": to_plain(progress.usage) if progress and progress.usage else None,
+        "services": _cleaned(to_plain(progress.services)) if progress else {},
+        "requests": [request_report(state, request) for request in state.open_requests],
+        "recoveries": state.recoveries,
+        "created_at": rfc3339(state.created_at),
+        "started_at": rfc3339(state.started_at),
+        "ended_at": rfc3339(state.ended_at),
+        "elapsed_seconds": _elapsed_s(state, now),
+        "deadline": rfc3339(_deadline(state, now)),
+        "next_start_at": rfc3339(
+            now.wall + seconds_until(state.next_start, now) if state.next_start else None
+        ),
+        "exit": _exit(newest.exit) if newest and newest.exit else None,
+    }
+
+
+def request_report(state: RunState, request: Request) -> dict[str, Any]:
+    """One entry of ``requests --json``."""
+    return {
+        "id": request.id,
+        "run": state.id,
+        "agent": state.agent,
+        "kind": request.kind,
+        "title": safe_text(request.title),
+        "action": request.action,
+        "options": list(request.options),
+        "hash": request.sha256,
+        "created_at": rfc3339(request.created_at),
+        "expires_at": rfc3339(request.expires_at),
+        "explanation": safe_text(request.explanation, keep_newlines=True)
+        if request.explanation
+        else None,
+        "default": request.default,
+        "state": request.state.value,
+    }
+
+
+def _elapsed_s(state: RunState, now: Moment) -> float | None:
+    if state.started_at is None:
+        return None
+    end = state.ended_at if state.status in FINAL and state.ended_at else now.wall
+    return round(max(0.0, end - state.started_at), 3)
+
+
+def _deadline(state: RunState, now: Moment) -> float | None:
+    """When the task's time is used up if the clock goes on; None while it stands."""
+    left_s = task_left_s(state, now)
+    return now.wall + left_s if left_s is not None and state.status in ON_THE_CLOCK else None
+
+
+def _checkpoint(state: RunState, now: Moment) -> dict[str, Any] | None:
+    kept = state.checkpoint
+    if kept is None:
+        return None
+    return {
+        "generation": kept.generation,
+        "sha256": kept.sha256,
+        "age_seconds": round(max(0.0, now.wall - kept.at), 3),
+        "size_bytes": kept.size_bytes,
+    }
+
+
+def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
+    return {
+        "id": safe_text(anomaly.id, limit=120),
+        "time": rfc3339(anomaly.at),
+        "kind": safe_text(anomaly.kind, limit=80),
+        "severity": safe_text(anomaly.severity, limit=20),
+        "message": safe_text(anomaly.message, limit=1000),
+        "source": anomaly.source,
+    }
+
+
+def _exit(end: Any) -> dict[str, Any]:
+    return {
+        "code": end.code,
+        "signal": end.signal,
+        "kind": end.kind.value,
+        "cause": safe_text(end.cause, limit=300),
+        "at": rfc3339(end.at),
+    }
+
+
+def _cleaned(plain: Any) -> Any:
+    if isinstance(plain, str):
+        return safe_text(plain, limit=200)
+    if isinstance(plain, list):
+        return [_cleaned(item) for item in plain]
+    if isinstance(plain, dict):
+        return {safe_text(key, limit=80): _cleaned(item) for key, item in plain.items()}
+    return plain
