@@ -1,0 +1,124 @@
+"""The four ways to ask the operator, as methods of the agent.
+
+In all of them: ``action`` (JSON values) is what exactly will be done, and the answer is for that
+alone. ``expires_in`` is seconds from now, None never. ``on_timeout`` is park, default or deny.
+``default`` is what an unattended run takes. With ``park`` the process leaves while it waits and
+comes back to the same call; without it, and always without a supervisor, it waits here.
+"""
+
+from __future__ import annotations
+
+from supervisor.agent.requests import new_question, wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Any
+
+    from supervisor.agent.answer import Answer
+    from supervisor.agent.requests import Question
+
+
+class Asking:
+    """What ``Agent`` inherits; not used by itself."""
+
+    def _ask(self, question: Question, *, park: bool) -> Answer:
+        raise NotImplementedError
+
+    def approve(
+        self,
+        title: str,
+        action: Any = None,
+        explanation: str | None = None,
+        expires_in: float | None = None,
+        on_timeout: str = "park",
+        *,
+        default: bool | None = None,
+        park: bool = True,
+    ) -> Answer:
+        """Whether the operator allows ``action``; true only for a yes, and has a ``comment``.
+
+        Nothing but a yes is one: not a denial, not a question that expired.
+        """
+        question = new_question(
+            "approve",
+            title,
+            action=action,
+            explanation=explanation,
+            default=default,
+            expires_in=expires_in,
+            on_timeout=on_timeout,
+        )
+        return self._ask(question, park=park)
+
+    def choose(
+        self,
+        title: str,
+        options: Iterable[str],
+        action: Any = None,
+        explanation: str | None = None,
+        *,
+        expires_in: float | None = None,
+        on_timeout: str = "park",
+        default: str | None = None,
+        park: bool = True,
+    ) -> str:
+        """One of ``options``; RequestRefusedError when it is denied or nobody answers in time."""
+        question = new_question(
+            "choose",
+            title,
+            action=action,
+            explanation=explanation,
+            options=list(options),
+            default=default,
+            expires_in=expires_in,
+            on_timeout=on_timeout,
+        )
+        answer = self._ask(question, park=park)
+        return wanted(answer.option, answer, title)
+
+    def ask(
+        self,
+        title: str,
+        explanation: str | None = None,
+        expires_in: float | None = None,
+        on_timeout: str = "park",
+        *,
+        default: str | None = None,
+        park: bool = True,
+    ) -> str:
+        """Text from the operator; RequestRefusedError as for ``choose``."""
+        question = new_question(
+            "text",
+            title,
+            explanation=explanation,
+            default=default,
+            expires_in=expires_in,
+            on_timeout=on_timeout,
+        )
+        answer = self._ask(question, park=park)
+        return wanted(answer.text, answer, title)
+
+    def edit(
+        self,
+        title: str,
+        text: str,
+        explanation: str | None = None,
+        expires_in: float | None = None,
+        on_timeout: str = "park",
+        *,
+        default: str | None = None,
+        park: bool = True,
+    ) -> str:
+        """``text`` as the operator leaves it; RequestRefusedError as for ``choose``."""
+        question = new_question(
+            "edit",
+            title,
+            action={"text": text},
+            explanation=explanation,
+            default=default,
+            expires_in=expires_in,
+            on_timeout=on_timeout,
+        )
+        answer = self._ask(question, park=park)
+        return wanted(answer.text, answer, title)

@@ -1,0 +1,211 @@
+"""Questions to the operator: one file each, answered by a file that names what was asked.
+
+An answer counts only when it carries the hash of the request as this program wrote it. The
+place of a question in the program is part of its id, so an answered one is not asked again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+
+from supervisor.agent.answer import Answer
+from supervisor.agent.canonical import canonical, now_text, plain, sha256, time_text
+from supervisor.agent.faults import (
+    NobodyToAskError,
+    ParkedExit,
+    RequestRefusedError,
+    UnfitValueError,
+)
+from supervisor.agent.fence import Fence
+from supervisor.agent.positions import Positions
+from supervisor.agent.progress import ProgressFile
+from supervisor.agent.run_files import ANSWERS, REQUESTS, RunFiles
+from supervisor.agent.shutdown import Shutdown
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Question = dict[str, Any]
+
+FIRST_POLL_S = 0.01
+LONGEST_POLL_S = 0.25
+"""An answer is seen within this time by a process that waits in place."""
+ON_TIMEOUT = ("park", "default", "deny")
+
+
+class Requests:
+    """Asks, waits or parks, and takes the answer, for one attempt."""
+
+    def __init__(
+        self,
+        files: RunFiles,
+        fence: Fence,
+        progress: ProgressFile,
+        positions: Positions,
+        shutdown: Shutdown,
+        *,
+        is_supervised: bool,
+    ) -> None:
+        self._files = files
+        self._fence = fence
+        self._progress = progress
+        self._positions = positions
+        self._shutdown = shutdown
+        self._is_supervised = is_supervised
+        self._refused: set[str] = set()
+
+    def ask(self, question: Question, *, park: bool) -> Answer:
+        """The answer to ``question`` (see ``new_question``), asked at most once in a run.
+
+        With ``park`` and a supervisor the process leaves (ParkedExit) until there is one;
+        otherwise it waits here. Alone it asks the terminal, or applies the stated default.
+        """
+        digest = question_sha256(question)
+        request_id = self._place(question["kind"], digest, question["title"])
+        answer = self._answer(request_id, digest)
+        if answer is not None:
+            return answer
+        asked = self._write(request_id, question)
+        self._show("waiting")
+        answer = self._answer(request_id, digest)
+        if answer is None and not self._is_supervised:
+            self._answer_locally(request_id, asked, digest)
+        if answer is None and park and self._is_supervised:
+            self._progress.status = "parked"
+            raise ParkedExit(request_id)
+        while answer is None:
+            answer = self._wait(request_id, digest)
+        self._show("running")
+        return answer
+
+    def _place(self, kind: str, digest: str, title: str) -> str:
+        prefix = f"{kind}-{digest[:12]}"
+        self._positions.refuse_repeat(f"?{kind}", digest, f"the question {title!r}")
+        place = str(self._positions.count(f"?{prefix}"))
+        if self._positions.scope:  # the same question about another item is another question
+            place += f".{sha256(self._positions.scope.encode(errors='replace'))[:8]}"
+        return f"{prefix}-{place}"
+
+    def _write(self, request_id: str, question: Question) -> Question:
+        """Put the request on disk; a former attempt's file stays, its expiry included."""
+        name = f"{REQUESTS}/{request_id}.json"
+        known = self._files.read_object(name)
+        if known is not None and question_sha256(known) == question_sha256(question):
+            return known
+        self._fence.check()
+        with self._shutdown:
+            self._files.write(name, json.dumps(question).encode(), durable=True)
+        return question
+
+    def _show(self, status: str) -> None:
+        self._progress.status = status
+        self._progress.flush()
+
+    def _wait(self, request_id: str, digest: str) -> Answer | None:
+        pause_s = FIRST_POLL_S
+        while True:
+            answer = self._answer(request_id, digest)
+            if answer is not None:
+                return answer
+            self._fence.check()
+            time.sleep(pause_s)
+            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+
+    def _answer(self, request_id: str, digest: str) -> Answer | None:
+        fields = self._files.read_object(f"{ANSWERS}/{request_id}.json")
+        if fields is None:
+            return None
+        if fields.get("request_sha256") != digest:
+            if request_id in self._refused:
+                return None
+            self._refused.add(request_id)
+            self._progress.add_anomaly(
+                "answer-refused",
+                f"answers/{request_id}.json was given for another request: it names "
+                f"{str(fields.get('request_sha256'))[:12]}, asked was {digest[:12]}",
+                "error",
+            )
+            return None
+        return Answer(fields)
+
+    def _answer_locally(self, request_id: str, question: Question, digest: str) -> None:
+        """Without a supervisor: from the terminal, else the default, into the answer file."""
+        from supervisor.agent import terminal
+
+        if terminal.is_there():
+            fields, by = terminal.ask(question), "terminal"
+        elif "default" in question:
+            fields, by = default_answer(question), "default"
+        else:
+            name = f"{ANSWERS}/{request_id}.json"
+            raise NobodyToAskError(
+                f"{question['title']!r} has no stated default, and there is neither a supervisor "
+                f"nor a terminal to ask. The question is in "
+                f"{self._files.path(f'{REQUESTS}/{request_id}.json')}; put the answer into "
+                f'{self._files.path(name)} as {{"request_sha256": "{digest}", '
+                '"allow": true} (or "option", "text") and start again'
+            )
+        answer = {"id": request_id, "request_sha256": digest, **fields, "by": by}
+        answer |= {"answered_at": now_text(), "expired": False}
+        data = json.dumps(answer).encode()
+        self._files.write(f"{ANSWERS}/{request_id}.json", data, durable=True)
+
+
+def new_question(
+    kind: str,
+    title: str,
+    *,
+    action: Any = None,
+    explanation: str | None = None,
+    options: list[str] | None = None,
+    default: Any = None,
+    expires_in: float | None = None,
+    on_timeout: str = "park",
+) -> Question:
+    """The content of a request file; ``expires_in`` is seconds from now, None is never.
+
+    Raises UnfitValueError for an ``on_timeout``, option or default that cannot be.
+    """
+    if on_timeout not in ON_TIMEOUT:
+        raise UnfitValueError(f"on_timeout is {on_timeout!r}; one of {', '.join(ON_TIMEOUT)}")
+    if on_timeout == "default" and default is None:
+        raise UnfitValueError('on_timeout="default" needs a default')
+    if options is not None and default is not None and default not in options:
+        raise UnfitValueError(f"the default {default!r} is none of the options {options}")
+    question: Question = {"kind": kind, "title": title, "on_timeout": on_timeout}
+    said = {"action": action, "explanation": explanation, "options": options, "default": default}
+    question |= {key: value for key, value in said.items() if value is not None}
+    if expires_in is not None:
+        question["expires_at"] = time_text(time.time() + expires_in)
+    question["created_at"] = now_text()
+    as_read: Question = plain(question, f"the question {title!r}")
+    return as_read
+
+
+def question_sha256(question: Question) -> str:
+    """The hash an answer must carry: of what is asked and done, not of how it is explained."""
+    covered = {
+        "kind": question.get("kind"),
+        "title": question.get("title"),
+        "action": question.get("action"),
+        "options": question.get("options") or [],
+    }
+    return sha256(canonical(covered, f"the question {question.get('title')!r}"))
+
+
+def default_answer(question: Question) -> dict[str, Any]:
+    """The fields of an answer that takes the stated default."""
+    default = question["default"]
+    field = {"approve": "allow", "choose": "option"}.get(question["kind"], "text")
+    return {"allow": None, "option": None, "text": None, "comment": None, field: default}
+
+
+def wanted(value: str | None, answer: Answer, title: str) -> str:
+    """``value`` of ``answer``; RequestRefusedError when it was denied or came too late."""
+    if value is not None and not answer.is_expired and answer.allow is not False:
+        return value
+    how = "nobody answered in time" if answer.is_expired else f"{answer.by or 'operator'} denied it"
+    comment = f" ({answer.comment})" if answer.comment else ""
+    raise RequestRefusedError(f"no answer to {title!r}: {how}{comment}")
