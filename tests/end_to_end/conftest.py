@@ -44,6 +44,7 @@ class LiveProject:
     def run(self, *arguments: str, check: int | None = 0, timeout_s: float = LIMIT_S) -> Any:
         done = subprocess.run(
             self.command(*arguments),
+            check=False,
             cwd=self.directory,
             env=self.environment,
             capture_output=True,

@@ -1,0 +1,138 @@
+"""``longwatch status`` and ``longwatch why``: where each run stands, and what happens next."""
+
+from __future__ import annotations
+
+import argparse
+
+from supervisor.cli import output
+from supervisor.cli.session import connect, snapshot
+from supervisor.config.paths import Project
+from supervisor.core.describe import duration, next_words, stage_words, step_words
+from supervisor.core.due import keeper_deadline, stall_left_s, task_left_s
+from supervisor.core.eta import estimate
+from supervisor.core.mirror import Mirror
+from supervisor.core.moment import Moment
+from supervisor.core.report import run_report
+from supervisor.core.run import FINAL, RunState, Status
+from supervisor.core.text import safe_text
+from supervisor.errors import RefusedError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``status``."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="an agent or the end of a run id")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+    parser.add_argument("--all", action="store_true", help="older finished runs too")
+
+
+def add_why_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``why``."""
+    parser.add_argument("name", metavar="RUN", help="an agent or the end of a run id")
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def status(arguments: argparse.Namespace, project: Project) -> int:
+    """With a name exit 1 when that run is not well: failed, timed out, or held."""
+    with connect(project) as client:
+        mirror = Mirror(snapshot(client))
+    states = list(mirror.runs.values())
+    if arguments.name:
+        states = [find(states, arguments.name)]
+    elif not arguments.all:
+        states = newest_and_active(states)
+    now = mirror.taken_at
+    if arguments.json:
+        runs = [run_report(state, now) for state in states]
+        output.json({"engine": mirror.engine, "runs": runs})
+    else:
+        _print(mirror, states, now)
+    bad = (Status.FAILED, Status.TIMED_OUT, Status.HELD)
+    return 1 if arguments.name and states[0].status in bad else 0
+
+
+def newest_and_active(states: list[RunState]) -> list[RunState]:
+    """Every run that is not over, and the newest of each agent."""
+    newest = {state.agent: state.id for state in states}
+    return [s for s in states if s.status not in FINAL or newest[s.agent] == s.id]
+
+
+def find(states: list[RunState], name: str) -> RunState:
+    """The newest run of that agent, or the run with that end of its id; RefusedError if none."""
+    named = [state for state in states if state.agent == name]
+    if named:
+        return named[-1]
+    found = [state for state in states if len(name) >= 4 and state.id.endswith(name.upper())]
+    if len(found) == 1:
+        return found[0]
+    known = ", ".join(sorted({state.agent for state in states})) or "none"
+    raise RefusedError(f"no run of {safe_text(name, limit=80)!r}", why=f"Agents with runs: {known}")
+
+
+def why(arguments: argparse.Namespace, project: Project) -> int:
+    """The rule, figures and events behind a run's state, and what happens next and when."""
+    with connect(project) as client:
+        mirror = Mirror(snapshot(client))
+    state, now = find(list(mirror.runs.values()), arguments.name), mirror.taken_at
+    reasons = reasons_of(state, now)
+    if arguments.json:
+        output.json({"run": run_report(state, now), "why": reasons})
+        return 0
+    for line in reasons:
+        output.line(line)
+    return 0
+
+
+def reasons_of(state: RunState, now: Moment) -> list[str]:
+    """Sentences, most important first."""
+    since = duration(max(0.0, now.wall - state.status_since.wall))
+    lines = [f"{state.agent} is {state.status} since {since}: {safe_text(state.reason)}"]
+    if coming := next_words(state, now):
+        lines.append(f"next: {coming}")
+    due = keeper_deadline(state, now)
+    if due is not None:
+        lines.append(f"the {due.kind} limit ends it in {duration(due.in_s)}")
+    elif (left := task_left_s(state, now)) is not None and state.status not in FINAL:
+        lines.append(f"the task's clock stands with {duration(left)} left")
+    if (stall := stall_left_s(state, now)) is not None:
+        lines.append(f"without new progress it counts as stalled in {duration(stall)}")
+    policy = state.spec.retry
+    lines.append(
+        f"retries since the last checkpoint: {state.retries_in_row} of {policy.max_retries}; "
+        f"crash loop at {policy.crash_loop_deaths} crashes within "
+        f"{duration(policy.crash_loop_window_s)}, now {len(state.deaths)}"
+    )
+    for attempt in state.attempts[-3:]:
+        how = safe_text(attempt.exit.cause) if attempt.exit else "still there"
+        resumed = (
+            "from nothing"
+            if attempt.resumed_from is None
+            else f"from checkpoint {attempt.resumed_from}"
+        )
+        lines.append(f"attempt {attempt.number} ({resumed}): {how}")
+    for anomaly in state.anomalies[-3:]:
+        message = safe_text(anomaly.message, limit=300)
+        lines.append(f"{anomaly.severity}: {safe_text(anomaly.kind)}: {message}")
+    return lines
+
+
+def _print(mirror: Mirror, states: list[RunState], now: Moment) -> None:
+    if not states:
+        known = ", ".join(mirror.agents) or "none; add one to config.toml"
+        output.line(f"no runs yet; agents: {known}; start with: longwatch start NAME")
+        return
+    rows = [_row(state, now) for state in states]
+    output.table(("AGENT", "STATUS", "STAGE", "STEP", "ETA", "TRY", "FLAGS", "NEXT / WHY"), rows)
+
+
+def _row(state: RunState, now: Moment) -> tuple[str, ...]:
+    eta = estimate(state, now) if state.status is Status.RUNNING else None
+    return (
+        state.agent,
+        state.status.value,
+        stage_words(state.progress),
+        step_words(state.progress.step if state.progress else None),
+        duration(eta.left_s) if eta else "",
+        str(state.attempt),
+        str(state.anomaly_count) if state.anomaly_count else "",
+        next_words(state, now) or safe_text(state.stale or state.reason, limit=200),
+    )
