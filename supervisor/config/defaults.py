@@ -1,0 +1,82 @@
+"""Every default of ours: its unit (in the name), its reason, its source.
+
+Numbers stand here and nowhere else. ``None`` means no limit. Nothing is imported, so that any
+room may read this at no cost; it must never read a file, a clock or the environment.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+# --- What an agent gets when config.toml says nothing (DESIGN 4 and 13) ---
+
+TIMEOUT: Final = "2h"
+"""Task-level timeout. An agent that forgot to stop should not burn tokens overnight unasked."""
+ATTEMPT_TIMEOUT: Final = "none"
+"""No limit for one attempt: the task-level timeout already bounds it."""
+STALL_TIMEOUT: Final = "none"
+"""No stall limit: a plain command that writes no progress would be ended for nothing."""
+AUTOSTART: Final = False
+"""Starting costs money and changes files, so it has to be asked for."""
+UNATTENDED: Final = False
+"""A stated default is applied without a person only where the configuration says so."""
+CHECKPOINT: Final = "checkpoint.json"
+"""Relative to the run directory; the name the SDK writes (DESIGN 3)."""
+STOP_SIGNAL: Final = "TERM"
+"""What every program is used to; without SIG."""
+STOP_GRACE_S: Final = 10.0
+"""Time to write a last checkpoint; docker and supervisord give 10 s too."""
+RESTART: Final = "on-failure"
+"""After success there is nothing left to do; a crash is what we are here for."""
+
+MAX_RETRIES: Final = 5
+"""Restarts without checkpoint progress: about 15 s of waiting with the delays below (DESIGN 4)."""
+BASE_DELAY_S: Final = 0.5
+"""Wait before the first retry: long enough for a port or a lock to be let go."""
+MAX_DELAY_S: Final = 30.0
+"""Upper bound of one wait, before jitter: a service that came back is noticed within it."""
+EXPONENTIAL_BASE: Final = 2.0
+"""0.5, 1, 2, 4, 8 s: the usual doubling."""
+JITTER_FRACTION: Final = 0.2
+"""±20 %, so that fifty agents that lost one service do not come back in one instant."""
+CRASH_LOOP_DEATHS: Final = 6
+"""One more than the retries, so that the default five retries always run first."""
+CRASH_LOOP_WINDOW_S: Final = 600.0
+"""Crashes further apart than ten minutes are bad luck, not a loop."""
+
+# --- The engine ---
+
+SCAN_INTERVAL_S: Final = 1.0
+"""Rescan of the run directories. The watch is a hint; the scan alone must show what is on disk
+within 2 s (RELIABILITY, trap 4)."""
+SAMPLE_INTERVAL_S: Final = 2.0
+"""CPU and memory of each attempt; what the control socket promises (architecture.md)."""
+KEPT_CHECKPOINTS: Final = 3
+"""Good generations kept: the newest, the one before a torn one, and one for a rollback."""
+START_STAGGER_S: Final = 0.02
+"""Between two starts at once: 1,000 agents are up in 20 s (BARS) without a fork storm."""
+CONFIG_SCAN_INTERVAL_S: Final = 1.0
+"""How often config.toml is looked at for a change."""
+LOG_CAP_BYTES: Final = 16 * 1024 * 1024
+"""Kept tail of one output file; the front is punched out beyond it (DESIGN 2)."""
+CALL_TIMEOUT_S: Final = 10.0
+"""Longest wait of a client for a reply of the engine before it says so."""
+START_TIMEOUT_S: Final = 10.0
+"""Longest wait for a new engine to answer on its socket."""
+
+# --- Bounds of what a configuration may say ---
+
+MAX_DURATION_S: Final = 10 * 365 * 86400.0
+"""Ten years: beyond it a number is a mistake, and sums with clocks stay exact."""
+MAX_RETRIES_LIMIT: Final = 1_000_000
+"""A bound that only a mistake reaches."""
+MAX_WORKERS: Final = 1_000
+"""Workers of one pipeline stage: what one machine supervises (BARS)."""
+MAX_NAME_LENGTH: Final = 64
+"""Characters of an agent's name: it has to fit a table column and a file name."""
+MAX_ARGUMENT_BYTES: Final = 128 * 1024
+"""Linux refuses one longer argument (MAX_ARG_STRLEN), so refuse it before the start."""
+MAX_CONFIG_BYTES: Final = 1024 * 1024
+"""Bytes of config.toml; more is a wrong file."""
+MAX_SOCKET_PATH_BYTES: Final = 100
+"""A unix socket's path ends at 107 bytes on Linux and 103 on macOS (architecture.md)."""
