@@ -1,0 +1,33 @@
+"""Names of the variables that an attempt, or the engine, is started with."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PROTOCOL_VERSION: Final = 1
+
+RUN_DIR: Final = "LONGWATCH_RUN_DIR"
+"""The agent's own directory; every file of the protocol is in it."""
+RUN_ID: Final = "LONGWATCH_RUN_ID"
+AGENT: Final = "LONGWATCH_AGENT"
+"""Its name in the configuration."""
+EPOCH: Final = "LONGWATCH_EPOCH"
+"""Goes up with every attempt."""
+ATTEMPT: Final = "LONGWATCH_ATTEMPT"
+"""Counts from 1."""
+DEADLINE: Final = "LONGWATCH_DEADLINE"
+"""Unix seconds; absent when there is no limit."""
+TASK_FILE: Final = "LONGWATCH_TASK_FILE"
+"""The message to work on; absent without a task."""
+RESUME_FROM: Final = "LONGWATCH_RESUME_FROM"
+"""Path of the newest valid checkpoint; absent on a first start."""
+PROTOCOL: Final = "LONGWATCH_PROTOCOL"
+"""``PROTOCOL_VERSION`` as text."""
+KEEPER_FD: Final = "LONGWATCH_KEEPER_FD"
+"""For the engine only: its end of the socket pair."""
+
+PREFIX: Final = "LONGWATCH_"
+"""Every name that starts so is ours; a configuration may not set one."""
+FOR_AGENTS: Final = (
+    RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL
+)  # fmt: skip
