@@ -1,1 +1,1 @@
-"""Hints that a file changed (never the truth) and the scan (the truth)."""
+"""Which files of which runs changed: hints, which come fast, and the scan, which is the truth."""
