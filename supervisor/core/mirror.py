@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from supervisor.core.events import Recorded
@@ -66,3 +66,16 @@ def _spec(plain: dict[str, Any]) -> AgentSpec:
 
 def _state(plain: dict[str, Any]) -> RunState:
     return from_plain(RunState, plain)
+
+
+def fold_loaded(
+    states: Sequence[tuple[RunState, int]], tail: Iterable[Recorded]
+) -> dict[str, RunState]:
+    """States as of the end of the log: each stored one with the events after it applied."""
+    folded = {state.id: state for state, _seq in states}
+    held = {state.id: seq for state, seq in states}
+    for recorded in tail:
+        if recorded.run_id and recorded.seq > held.get(recorded.run_id, 0):
+            known = folded.get(recorded.run_id)
+            folded[recorded.run_id] = apply(known, recorded.run_id, recorded.event, recorded.at)
+    return folded

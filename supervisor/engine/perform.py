@@ -10,6 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
@@ -29,33 +30,53 @@ DEADLINE_TOLERANCE_S = 0.05
 """A deadline that moved less than this is not worth telling the keeper."""
 
 
+@dataclass(frozen=True, slots=True)
+class RunPort:
+    """The way back to the runs."""
+
+    state: Callable[[str], RunState | None]
+    feed: Callable[[str, Fact], object]
+    report: Callable[[str, Exception], None]
+    """Something asked for could not be carried out."""
+
+
 class Performer:
     """The hands of the engine."""
 
     def __init__(
-        self,
-        project: Project,
-        keeper: KeeperLink,
-        clock: Callable[[], Moment],
-        state_of: Callable[[str], RunState | None],
-        feed: Callable[[str, Fact], object],
-        report: Callable[[str, Exception], None],
+        self, project: Project, keeper: KeeperLink, clock: Callable[[], Moment], runs: RunPort
     ) -> None:
         self._project = project
         self._keeper = keeper
         self._clock = clock
-        self._state_of = state_of
-        self._feed = feed
-        self._report = report
+        self._state_of = runs.state
+        self._feed = runs.feed
+        self._report = runs.report
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, tuple[int, float | None, str]] = {}
 
     def perform(self, run_id: str, effect: Effect) -> None:
         """Carry ``effect`` out after those of the same run before it."""
+        self.chain(run_id, lambda: self._carry_out(run_id, effect))
+
+    def chain(self, run_id: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work`` after everything of the same run before it."""
         before = self._tails.get(run_id)
-        task = asyncio.get_running_loop().create_task(self._after(before, run_id, effect))
+        task = asyncio.get_running_loop().create_task(self._after(before, run_id, work))
         self._tails[run_id] = task
         task.add_done_callback(lambda done: self._forget(run_id, done))
+
+    def follow_deadline(self, run_id: str) -> None:
+        """Tell the keeper in turn until when the living attempt may run, if that changed."""
+        state, told = self._state_of(run_id), self._told.get(run_id)
+        if state is None or told is None or told[0] != state.epoch or state.pid is None:
+            return
+        due = keeper_deadline(state, now := self._clock())
+        at, kind = (now.mono + due.in_s, due.kind) if due else (None, told[2])
+        if _is_same(told[1], at) and kind == told[2]:
+            return
+        self._told[run_id] = (state.epoch, at, kind)
+        self.chain(run_id, lambda: self._tell_deadline(run_id, state.epoch, at, kind))
 
     async def settle(self) -> None:
         """Wait until nothing is being carried out."""
@@ -66,11 +87,16 @@ class Performer:
         if self._tails.get(run_id) is done:
             del self._tails[run_id]
 
-    async def _after(self, before: asyncio.Task[None] | None, run_id: str, effect: Effect) -> None:
+    async def _after(
+        self,
+        before: asyncio.Task[None] | None,
+        run_id: str,
+        work: Callable[[], Awaitable[None]],
+    ) -> None:
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
         try:
-            await self._carry_out(run_id, effect)
+            await work()
         except (LongwatchError, KeeperError, OSError, TimeoutError) as error:
             self._report(run_id, error)
 
@@ -162,18 +188,12 @@ class Performer:
         number = signal_number("STOP" if effect.still else "CONT")
         await self._keeper.signal(run_id, effect.epoch, number)
 
-    async def tell_deadline(self, run_id: str) -> None:
-        """Tell the keeper until when the living attempt may run, if that changed."""
-        state = self._state_of(run_id)
-        told = self._told.get(run_id)
-        if state is None or state.pid is None or told is None or told[0] != state.epoch:
-            return
-        due = keeper_deadline(state, now := self._clock())
-        at, kind = (now.mono + due.in_s, due.kind) if due else (None, told[2])
-        if _is_same(told[1], at) and kind == told[2]:
-            return
-        self._told[run_id] = (state.epoch, at, kind)
-        await self._quietly(self._keeper.set_deadline(run_id, state.epoch, at=at, kind=kind))
+    async def _tell_deadline(self, run_id: str, epoch: int, at: float | None, kind: str) -> None:
+        try:
+            await self._keeper.set_deadline(run_id, epoch, at=at, kind=kind)
+        except KeeperError as error:
+            if error.code != "gone":
+                raise
 
     def adopted(self, state: RunState) -> None:
         """Remember a living attempt that another engine started; its deadline is told anew."""
@@ -182,13 +202,6 @@ class Performer:
     def ended(self, run_id: str) -> None:
         """Forget what the keeper was told of an attempt that is gone."""
         self._told.pop(run_id, None)
-
-    async def _quietly(self, call: Awaitable[object]) -> None:
-        try:
-            await call
-        except KeeperError as error:
-            if error.code != "gone":
-                raise
 
 
 def signal_number(name: str) -> int:

@@ -20,11 +20,12 @@ from supervisor.core.effects import Effect, Refusal
 from supervisor.core.events import Event, Recorded
 from supervisor.core.facts import Fact, Tick
 from supervisor.core.fold import apply
+from supervisor.core.mirror import fold_loaded
 from supervisor.core.moment import Moment
 from supervisor.core.run import FINAL, RunState
 from supervisor.core.spec import AgentSpec
 from supervisor.core.turn import Decision, Randomness
-from supervisor.engine.ports import Journal
+from supervisor.store.ports import EventLog, LoadedLog
 
 KEPT_FINISHED = 300
 """Finished runs that stay in memory and in snapshots; older ones are in the log."""
@@ -44,22 +45,32 @@ class Fed:
     """Done once the events are durable; already done when there were none."""
 
 
+@dataclass(frozen=True, slots=True)
+class Reactions:
+    """What the engine does when a decision was taken."""
+
+    perform: Callable[[str, Effect], None]
+    """Carry an effect out; the events that ask for it are stored."""
+    decided: Callable[[str], None]
+    """The decided state of a run changed; nothing is stored yet."""
+    publish: Callable[[Sequence[Recorded]], None]
+    """These events are stored: show them."""
+
+
 class Runs:
     """States by run id, in the order the runs were created."""
 
     def __init__(
         self,
-        journal: Journal,
+        journal: EventLog,
         clock: Callable[[], Moment],
         rng: Randomness,
-        perform: Callable[[str, Effect], None],
-        publish: Callable[[Sequence[Recorded]], None],
+        reactions: Reactions,
     ) -> None:
         self._journal = journal
         self._clock = clock
         self._rng = rng
-        self._perform = perform
-        self._publish = publish
+        self._reactions = reactions
         self._decided: dict[str, RunState] = {}
         self._published: dict[str, RunState] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
@@ -93,11 +104,12 @@ class Runs:
 
     # -- writing ------------------------------------------------------------------------------
 
-    def restore(self, states: Sequence[RunState], last_seq: int) -> None:
+    def restore(self, loaded: LoadedLog) -> None:
         """Take over what the log says, before anything is fed."""
-        for state in sorted(states, key=lambda state: state.id):
-            self._decided[state.id] = self._published[state.id] = state
-        self.seq = self.published_seq = last_seq
+        folded = fold_loaded(loaded.runs, loaded.tail)
+        for run_id in sorted(folded):
+            self._decided[run_id] = self._published[run_id] = folded[run_id]
+        self.seq = self.published_seq = loaded.last_seq
 
     def create(self, spec: AgentSpec, reason: str) -> Fed:
         """A new run of an agent, queued."""
@@ -143,13 +155,14 @@ class Runs:
         state, events = decision.state, decision.events
         if not events:
             for effect in decision.effects:
-                self._perform(run_id, effect)
+                self._reactions.perform(run_id, effect)
             done = asyncio.get_running_loop().create_future()
             done.set_result(None)
             return Fed(state, events, decision.refusal, done)
         self._decided[run_id] = state
         stored = self._append(run_id, events, state, decision.effects, now)
         self.arm(run_id)
+        self._reactions.decided(run_id)
         return Fed(state, events, None, stored)
 
     def _append(
@@ -164,13 +177,13 @@ class Runs:
         self.seq += len(batch)
         stored = asyncio.get_running_loop().create_future()
 
-        def on_durable() -> None:
-            self.published_seq = batch[-1].seq
+        def on_durable(seq: int) -> None:
+            self.published_seq = seq
             if state is not None:
                 self._published[run_id] = state
-            self._publish(batch)
+            self._reactions.publish(batch)
             for effect in effects:
-                self._perform(run_id, effect)
+                self._reactions.perform(run_id, effect)
             if not stored.done():
                 stored.set_result(None)
             if state is not None and state.status in FINAL:

@@ -1,0 +1,132 @@
+"""Living and dead attempts: recovery after a restart of ours, and exits told by the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from supervisor.config.paths import Project
+from supervisor.core import facts as f
+from supervisor.core.run import ALIVE, RunState
+from supervisor.engine.observe import Observer
+from supervisor.engine.perform import Performer, signal_number
+from supervisor.engine.recover import Living, plan_recovery
+from supervisor.engine.runs import Runs
+from supervisor.process.exit_record import read_exit_record
+from supervisor.process.identity import moment_now
+from supervisor.process.keeper_link import (
+    AdoptOrder,
+    ExitNotice,
+    KeeperError,
+    KeeperLink,
+    LivingAttempt,
+)
+
+
+class Attempts:
+    """Between the keeper and the runs."""
+
+    def __init__(
+        self,
+        project: Project,
+        keeper: KeeperLink,
+        runs: Runs,
+        performer: Performer,
+        observer: Observer,
+    ) -> None:
+        self._project = project
+        self._keeper = keeper
+        self._runs = runs
+        self._performer = performer
+        self._observer = observer
+        self._is_recovered = False
+        self._early: list[ExitNotice] = []
+        keeper.on_exited = self._exited
+
+    async def recover(self, attempts: Sequence[LivingAttempt]) -> None:
+        """Go on with every unfinished run: adopt what lives, learn the exits that were missed."""
+        living = {(attempt.run, attempt.epoch): attempt for attempt in attempts}
+        for state in self._runs.active():
+            await self._recover_one(state, living.get((state.id, state.epoch)))
+        self._is_recovered = True
+        for notice in self._early:
+            self._exited(notice)
+        self._early.clear()
+
+    async def _recover_one(self, state: RunState, attempt: LivingAttempt | None) -> None:
+        found = Living(attempt.epoch, attempt.pid, attempt.started) if attempt else None
+        exited = None
+        if found is None and state.status in ALIVE:
+            exited = self._record(state)
+            if exited is None:
+                found = await self._adopt(state)
+        plan = plan_recovery(state, found, exited, moment_now().wall)
+        if found is not None:
+            self._performer.adopted(state)
+        if exited is not None or found is not None:
+            await self._observer.look_finally(state.id)
+        for fact in plan.facts:
+            self._runs.feed(state.id, fact)
+        for effect in plan.effects:
+            self._performer.perform(state.id, effect)
+        if found is not None:
+            self._performer.follow_deadline(state.id)
+        self._runs.arm(state.id)
+
+    def _record(self, state: RunState) -> f.Exited | None:
+        notice = read_exit_record(self._project.exit_record(state.id, state.epoch))
+        return _fact(notice) if notice is not None else None
+
+    async def _adopt(self, state: RunState) -> Living | None:
+        """Have the keeper watch a process that a former keeper started, if it is still there."""
+        newest = state.newest_attempt
+        if newest is None or newest.pid is None or newest.pid_started is None:
+            return None
+        order = AdoptOrder(
+            run=state.id,
+            epoch=state.epoch,
+            pid=newest.pid,
+            started=newest.pid_started,
+            boot=state.status_since.boot,
+            out=str(self._project.out_log(state.id)),
+            err=str(self._project.err_log(state.id)),
+            lock=str(self._project.run_lock(state.id)),
+            record=str(self._project.exit_record(state.id, state.epoch)),
+            deadline=None,
+            deadline_kind="task",
+            stop_signal=signal_number(state.spec.stop_signal),
+            grace=state.spec.stop_grace_s,
+        )
+        try:
+            attempt = await self._keeper.adopt(order)
+        except KeeperError:
+            return None
+        return Living(attempt.epoch, attempt.pid, attempt.started)
+
+    def _exited(self, notice: ExitNotice) -> None:
+        if not self._is_recovered:
+            self._early.append(notice)
+            return
+        self._performer.chain(notice.run, lambda: self._take_exit(notice))
+
+    async def _take_exit(self, notice: ExitNotice) -> None:
+        """Read what the attempt left behind first: it decides what its exit means."""
+        state = self._runs.state(notice.run)
+        if state is None or state.epoch != notice.epoch:
+            return
+        await self._observer.look_finally(notice.run)
+        self._performer.ended(notice.run)
+        self._runs.feed(notice.run, _fact(notice))
+        await asyncio.sleep(0)
+
+
+def _fact(notice: ExitNotice) -> f.Exited:
+    return f.Exited(
+        notice.epoch,
+        notice.at,
+        notice.code,
+        notice.signal,
+        is_known=notice.known,
+        ended_by=notice.ended_by,
+        leftovers=notice.leftovers,
+    )

@@ -1,0 +1,285 @@
+"""The engine's life: open what it needs, recover, serve, and leave without losing anything.
+
+It may be killed at any instruction. The keeper starts it again, and everything needed to go on is
+in the log, in the exit records and in the keeper's list of living attempts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack
+from typing import Any
+
+from supervisor import __version__
+from supervisor.config.paths import Project
+from supervisor.control.locate import write_socket_pointer
+from supervisor.control.messages import encode_notice
+from supervisor.control.server import Server
+from supervisor.core import events as e
+from supervisor.core import facts as f
+from supervisor.core.effects import Effect
+from supervisor.core.events import Recorded
+from supervisor.core.facts import Fact
+from supervisor.core.record import recorded_to_plain
+from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
+from supervisor.core.spec import AgentSpec
+from supervisor.engine.api import Api
+from supervisor.engine.attempts import Attempts
+from supervisor.engine.locking import hold_engine_lock
+from supervisor.engine.log_reader import read_piece
+from supervisor.engine.observe import Observer
+from supervisor.engine.perform import Performer, RunPort
+from supervisor.engine.rounds import Rounds
+from supervisor.engine.runs import Fed, Reactions, Runs
+from supervisor.engine.specs import Specs
+from supervisor.engine.starting import begin_run, resolve_run
+from supervisor.process.identity import moment_now
+from supervisor.process.keeper_link import KeeperLink
+from supervisor.store.database import open_event_log
+from supervisor.store.ports import EventLog
+
+LEAVE_TIMEOUT_S = 90.0
+"""Longest wait for the runs to end when asked to stop them; each has its own grace."""
+
+
+class Engine:
+    """One project directory's supervisor."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.clock = moment_now
+        self.started_at = time.time()
+        self.rounds: Rounds
+        self.runs: Runs
+        self.specs: Specs
+        self._log: EventLog
+        self._keeper: KeeperLink
+        self._keeper_pid = 0
+        self._server: Server
+        self._observer: Observer
+        self._performer: Performer
+        self._attempts: Attempts
+        self._leave = asyncio.Event()
+        self._is_keeper_told = False
+
+    # -- life ---------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Serve until told to leave; the exit status of the process."""
+        self.project.ensure()
+        async with AsyncExitStack() as stack:
+            stack.enter_context(hold_engine_lock(self.project))
+            await self._open(stack)
+            loop = asyncio.get_running_loop()
+            loop.add_signal_handler(signal.SIGTERM, self._leave.set)
+            await self._recover()
+            await self._serve(stack)
+            await self._leave.wait()
+            self.runs.close()
+        if self._keeper.is_lost and not self._is_keeper_told:
+            self._become_keeper()
+        return 0
+
+    async def _open(self, stack: AsyncExitStack) -> None:
+        opened = await open_event_log(self.project.state_db, self._storage_changed)
+        self._log = opened.log
+        stack.push_async_callback(self._close_log)
+        self._keeper = await KeeperLink.from_environment()
+        self._keeper.on_lost = self._leave.set
+        stack.callback(self._keeper.close)
+        self.specs = Specs(self.project)
+        self.runs = Runs(
+            self._log,
+            self.clock,
+            random.SystemRandom(),
+            Reactions(perform=self._perform, decided=self._decided, publish=self._publish),
+        )
+        self._performer = Performer(
+            self.project,
+            self._keeper,
+            self.clock,
+            RunPort(state=self.runs.state, feed=self.feed, report=self._failed),
+        )
+        self._observer = Observer(self.project, self.clock, self.runs.state, self.feed)
+        stack.callback(self._observer.close)
+        self._attempts = Attempts(
+            self.project, self._keeper, self.runs, self._performer, self._observer
+        )
+        self._server = Server(self.project.control_socket(), Api(self).handlers())
+        self.rounds = Rounds(self)
+        for note in opened.notes:
+            sys.stderr.write(f"longwatch engine: {note}\n")
+
+    async def _close_log(self) -> None:
+        await self._log.close()
+
+    async def _recover(self) -> None:
+        loaded = await self._log.load()
+        self.runs.restore(loaded)
+        hello = await self._keeper.hello()
+        self._keeper_pid = hello.pid
+        self.runs.note(e.EngineStarted(__version__, os.getpid()))
+        problems = self.specs.load()
+        if problems:
+            self.runs.note(e.ConfigRejected(tuple(problems)))
+        else:
+            self.runs.note(e.ConfigApplied(tuple(self.specs)))
+        for state in self.runs.active():
+            self.project.ensure_run(state.id)
+        await self._attempts.recover(hello.attempts)
+
+    async def _serve(self, stack: AsyncExitStack) -> None:
+        await self._server.start()
+        stack.push_async_callback(self._server.close)
+        write_socket_pointer(self.project)
+        self.rounds.start()
+        stack.push_async_callback(self.rounds.stop)
+
+    def _become_keeper(self) -> None:
+        """The keeper is gone: take its place in this process, with a new engine under it.
+
+        Agents that it left go on; the new engine adopts them.
+        """
+        from supervisor.process.daemon import keeper_argv
+
+        engine = [sys.executable, "-m", "supervisor.engine", str(self.project.directory)]
+        argv = keeper_argv(self.project.state_dir, engine, sys.executable)
+        os.chdir(self.project.directory)
+        os.execv(argv[0], argv)  # noqa: S606  the same list the keeper is always started with
+
+    # -- facts and events ---------------------------------------------------------------------
+
+    def feed(self, run_id: str, fact: Fact) -> Fed:
+        """Decide on a fact about a run."""
+        return self.runs.feed(run_id, fact)
+
+    def _perform(self, run_id: str, effect: Effect) -> None:
+        self._performer.perform(run_id, effect)
+
+    def _decided(self, run_id: str) -> None:
+        self._performer.follow_deadline(run_id)
+
+    def _publish(self, batch: Sequence[Recorded]) -> None:
+        for recorded in batch:
+            run_id = recorded.run_id
+            state = self.runs.state(run_id) if run_id else None
+            if state is not None and state.status in FINAL:
+                self._observer.forget(run_id)
+        if self._server.has_subscribers:
+            events = [recorded_to_plain(recorded) for recorded in batch]
+            self._server.broadcast(encode_notice("events", {"events": events}))
+
+    def _storage_changed(self, problem: str | None) -> None:
+        word = f"cannot store events: {problem}" if problem else "storing events works again"
+        sys.stderr.write(f"longwatch engine: {word}\n")
+
+    def _failed(self, run_id: str, error: Exception) -> None:
+        """Something asked for could not be carried out: said on the run, never swallowed."""
+        sys.stderr.write(f"longwatch engine: run {run_id}: {error}\n")
+        state = self.runs.state(run_id)
+        if state is None or state.status in FINAL:
+            return
+        key = f"engine-error:{type(error).__name__}:{state.epoch}"
+        anomaly = Anomaly(
+            key, "engine-error", "error", str(error)[:500], self.clock().wall, "longwatch"
+        )
+        self.feed(run_id, f.Noticed(anomaly))
+
+    # -- what clients ask ---------------------------------------------------------------------
+
+    def describe(self) -> dict[str, Any]:
+        """The ``engine`` object of the control socket."""
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "protocol": 1,
+            "directory": str(self.project.directory),
+            "started_at": self.started_at,
+            "seq": self.runs.published_seq,
+            "keeper_pid": self._keeper_pid,
+            "storage": self._log.storage_problem or "ok",
+            "watch": self.rounds.watch_words,
+        }
+
+    @property
+    def has_audience(self) -> bool:
+        """Whether anybody watches: samples are taken for eyes only."""
+        return self._server.has_subscribers
+
+    def broadcast(self, notice: bytes) -> None:
+        """Send an encoded notice to every subscriber."""
+        self._server.broadcast(notice)
+
+    def look(self, run_id: str, hinted: Collection[str] = ()) -> None:
+        """Files of that run may have changed; ``hinted`` names those that the watch mentioned."""
+        state = self.runs.state(run_id)
+        if state is not None and state.status not in FINAL:
+            self._observer.look(run_id, hinted)
+
+    def samples(self) -> dict[str, Any]:
+        """Newest CPU and memory of each living run."""
+        return self.rounds.samples
+
+    def begin(self, spec: AgentSpec, *, is_fresh: bool, is_unattended: bool, by: str) -> Any:
+        """Start a run of an agent, or continue its unfinished one."""
+        return begin_run(self, spec, is_fresh=is_fresh, is_unattended=is_unattended, by=by)
+
+    async def resolve(self, name: str) -> RunState:
+        """The run that people mean by an agent's name or the end of a run id."""
+        return await resolve_run(self.runs, self._log, name)
+
+    def read_log(self, run_id: str, stream: str, offset: int, limit: int) -> dict[str, Any]:
+        """A piece of a run's output."""
+        project = self.project
+        path = project.out_log(run_id) if stream == "out" else project.err_log(run_id)
+        return read_piece(path, offset, limit)
+
+    async def journal_history(self, since: int, limit: int, run_id: str | None) -> list[Recorded]:
+        """Stored events after a number."""
+        return await self._log.history(since, limit, run_id)
+
+    async def reload(self) -> list[str]:
+        """Read config.toml again; the problems, empty when it was applied."""
+        problems = self.specs.load()
+        if problems:
+            await self.runs.note(e.ConfigRejected(tuple(problems)))
+            return problems
+        for state in self.runs.active():
+            spec = self.specs.get(state.agent)
+            if spec is not None:
+                self.feed(state.id, f.SpecWanted(self.specs.for_run(spec, state)))
+        await self.runs.note(e.ConfigApplied(tuple(self.specs)))
+        return []
+
+    async def leave(self, *, stop_agents: bool, if_idle: bool, by: str) -> tuple[bool, list[str]]:
+        """End keeper and engine; whether they leave, and the runs that go on.
+
+        ``if_idle`` leaves only when no run is unfinished.
+        """
+        if if_idle and self.runs.active():
+            return False, [state.id for state in self.runs.active()]
+        if stop_agents:
+            await self._stop_all(by)
+        left = [state.id for state in self.runs.active() if state.status in ALIVE]
+        await self.runs.note(e.EngineStopping(by))
+        await self._performer.settle()
+        self._is_keeper_told = True
+        await self._keeper.leave()
+        # The reply to the client goes out first.
+        asyncio.get_running_loop().call_later(0.05, self._leave.set)
+        return True, left
+
+    async def _stop_all(self, by: str) -> None:
+        reason = f"stopped with the engine (shutdown by {by})"
+        for state in self.runs.active():
+            if state.status in ALIVE:
+                self.feed(state.id, f.StopWanted(by, reason))
+        end = time.monotonic() + LEAVE_TIMEOUT_S
+        while time.monotonic() < end and any(s.status in ALIVE for s in self.runs.active()):
+            await asyncio.sleep(0.02)

@@ -1,0 +1,214 @@
+"""From files in a run directory to facts: the scan says what changed, the safe reader reads it.
+
+Reading is serialised for each run, so a checkpoint's generation number is decided once. Progress
+is read at the leading edge and then at most ten times a second; a checkpoint at most four times a
+second, because each one is copied and synced. Nothing is lost by that: the newest file stays on
+disk, and everything is read once more before an exit is decided.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from supervisor.config.paths import Project
+from supervisor.core import facts as f
+from supervisor.core.facts import Fact
+from supervisor.core.moment import Moment
+from supervisor.core.run import Anomaly, RunState
+from supervisor.engine import checkpoints
+from supervisor.protocol.checkpoint import checkpoint_check
+from supervisor.protocol.problem import Problem
+from supervisor.protocol.progress import progress_from_json
+from supervisor.protocol.request import request_from_json
+from supervisor.protocol.safe_files import (
+    CHECKPOINT_LIMIT_BYTES,
+    REQUEST_LIMIT_BYTES,
+    read_bytes,
+    read_object,
+)
+from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, scan_run
+
+PROGRESS_EVERY_S = 0.1
+CHECKPOINT_EVERY_S = 0.25
+PROGRESS_NAME = "progress.json"
+
+
+@dataclass(slots=True)
+class _Watched:
+    """What is known of one run's directory."""
+
+    seen: Signatures = NOTHING_SEEN
+    hinted: set[str] = field(default_factory=set)
+    """Names that the watch mentioned since the last look."""
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    progress_due: float = 0.0
+    """Monotonic seconds before which progress is not read again."""
+    checkpoint_due: float = 0.0
+    is_progress_pending: bool = False
+    is_checkpoint_pending: bool = False
+    again: asyncio.TimerHandle | None = None
+
+
+class Observer:
+    """Reads run directories and feeds what it finds."""
+
+    def __init__(
+        self,
+        project: Project,
+        clock: Callable[[], Moment],
+        state_of: Callable[[str], RunState | None],
+        feed: Callable[[str, Fact], object],
+    ) -> None:
+        self._project = project
+        self._clock = clock
+        self._state_of = state_of
+        self._feed = feed
+        self._watched: dict[str, _Watched] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def look(self, run_id: str, hinted: Collection[str] = ()) -> None:
+        """Scan a run's directory now; cheap when nothing changed."""
+        watched = self._of(run_id)
+        watched.hinted.update(hinted)
+        if watched.lock.locked():
+            return  # It looks once more when it is done: the hints are kept.
+        changes = self._scan(run_id, watched)
+        if not changes and not (watched.is_progress_pending or watched.is_checkpoint_pending):
+            return
+        task = asyncio.get_running_loop().create_task(self._take(run_id, watched, changes))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def look_finally(self, run_id: str) -> None:
+        """Read everything that is there, without any delay: the attempt is over."""
+        watched = self._of(run_id)
+        watched.progress_due = watched.checkpoint_due = 0.0
+        await self._take(run_id, watched, None)
+
+    def forget(self, run_id: str) -> None:
+        """Stop looking at a run that is over."""
+        watched = self._watched.pop(run_id, None)
+        if watched is not None and watched.again is not None:
+            watched.again.cancel()
+
+    def close(self) -> None:
+        """No timer fires after this."""
+        for run_id in tuple(self._watched):
+            self.forget(run_id)
+
+    def _of(self, run_id: str) -> _Watched:
+        return self._watched.setdefault(run_id, _Watched())
+
+    def _scan(self, run_id: str, watched: _Watched) -> Changes:
+        state = self._state_of(run_id)
+        if state is None:
+            return Changes(watched.seen)
+        directory = self._project.run_dir(run_id)
+        changes = scan_run(
+            directory, state.spec.checkpoint, watched.seen, hinted=frozenset(watched.hinted)
+        )
+        watched.seen = changes.seen
+        watched.hinted.clear()
+        return changes
+
+    async def _take(self, run_id: str, watched: _Watched, changes: Changes | None) -> None:
+        async with watched.lock:
+            if changes is None:
+                changes = self._scan(run_id, watched)
+            now = self._clock().mono
+            for problem in changes.problems:
+                self._flag(run_id, "unsafe-file", str(problem))
+            for file_id in changes.requests:
+                self._request(run_id, file_id)
+            for file_id in changes.removed:
+                self._feed(run_id, f.RequestGone(file_id))
+            if changes.progress or watched.is_progress_pending:
+                watched.is_progress_pending = now < watched.progress_due
+                if not watched.is_progress_pending:
+                    watched.progress_due = now + PROGRESS_EVERY_S
+                    self._progress(run_id)
+            if changes.checkpoint or watched.is_checkpoint_pending:
+                watched.is_checkpoint_pending = now < watched.checkpoint_due
+                if not watched.is_checkpoint_pending:
+                    watched.checkpoint_due = now + CHECKPOINT_EVERY_S
+                    await self._checkpoint(run_id)
+        self._look_again(run_id, watched)
+
+    def _look_again(self, run_id: str, watched: _Watched) -> None:
+        if watched.again is not None:
+            watched.again.cancel()
+            watched.again = None
+        dues = []
+        if watched.is_progress_pending:
+            dues.append(watched.progress_due)
+        if watched.is_checkpoint_pending:
+            dues.append(watched.checkpoint_due)
+        if watched.hinted:
+            dues.append(0.0)
+        if dues and self._watched.get(run_id) is watched:
+            wait_s = max(0.0, min(dues) - self._clock().mono)
+            watched.again = asyncio.get_running_loop().call_later(wait_s, self.look, run_id)
+
+    def _progress(self, run_id: str) -> None:
+        value = read_object(self._project.run_dir(run_id), PROGRESS_NAME)
+        if isinstance(value, Problem):
+            if value.code != "missing":
+                self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {value}"))
+            return
+        reading = progress_from_json(value, seen_at=self._clock().wall)
+        if isinstance(reading, Problem):
+            self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {reading}"))
+            return
+        anomalies = tuple(reading.anomalies)
+        self._feed(run_id, f.ProgressSeen(reading.progress, anomalies, reading.problems))
+
+    def _request(self, run_id: str, file_id: str) -> None:
+        name = f"requests/{file_id}.json"
+        value = read_object(self._project.run_dir(run_id), name, limit_bytes=REQUEST_LIMIT_BYTES)
+        if isinstance(value, Problem):
+            if value.code != "missing":
+                self._flag(run_id, "bad-request", f"{name}: {value}")
+            return
+        draft = request_from_json(file_id, value)
+        if isinstance(draft, Problem):
+            self._flag(run_id, "bad-request", f"{name}: {draft}")
+            return
+        for problem in draft.problems:
+            self._flag(run_id, "request-field", f"{name}: {problem}")
+        self._feed(run_id, f.RequestSeen(draft.request))
+
+    async def _checkpoint(self, run_id: str) -> None:
+        state = self._state_of(run_id)
+        if state is None:
+            return
+        name, directory = state.spec.checkpoint, self._project.run_dir(run_id)
+        data = await asyncio.to_thread(
+            read_bytes, directory, name, limit_bytes=CHECKPOINT_LIMIT_BYTES
+        )
+        if isinstance(data, Problem):
+            if data.code != "missing":
+                self._feed(run_id, f.CheckpointBad(f"{name}: {data}"))
+            return
+        checked = await asyncio.to_thread(checkpoint_check, data, run_id, name)
+        if isinstance(checked, Problem):
+            self._feed(run_id, f.CheckpointBad(f"{name}: {checked}"))
+            return
+        state = self._state_of(run_id)
+        if state is None or (state.checkpoint and state.checkpoint.sha256 == checked.sha256):
+            return
+        generation = state.checkpoint.generation + 1 if state.checkpoint else 1
+        await asyncio.to_thread(checkpoints.keep, self._project, run_id, generation, data)
+        fact = f.CheckpointSeen(checked.sha256, checked.size_bytes, checked.epoch, checked.sequence)
+        self._feed(run_id, fact)
+        state = self._state_of(run_id)
+        if state is not None:
+            await asyncio.to_thread(checkpoints.sweep, self._project, state)
+
+    def _flag(self, run_id: str, kind: str, message: str) -> None:
+        now = self._clock().wall
+        anomaly = Anomaly(f"{kind}:{message[:80]}", kind, "warning", message, now, "longwatch")
+        state = self._state_of(run_id)
+        if state is not None and not any(known.id == anomaly.id for known in state.anomalies):
+            self._feed(run_id, f.Noticed(anomaly))

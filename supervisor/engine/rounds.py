@@ -1,0 +1,109 @@
+"""What the engine does again and again: hints, the rescan, samples, a look at config.toml."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from supervisor.config.defaults import (
+    CONFIG_SCAN_INTERVAL_S,
+    SAMPLE_INTERVAL_S,
+    SCAN_INTERVAL_S,
+)
+from supervisor.control.messages import encode_notice
+from supervisor.core.record import to_plain
+from supervisor.core.run import ALIVE, Status
+from supervisor.process.usage import UsageSampler
+from supervisor.watch.hints import Hints
+
+if TYPE_CHECKING:
+    from supervisor.engine.engine import Engine
+
+
+class Rounds:
+    """The engine's background tasks; each one survives a failure and says it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._hints = Hints(engine.project.runs_dir)
+        self._usage = UsageSampler()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.samples: dict[str, Any] = {}
+
+    @property
+    def watch_words(self) -> str:
+        """``events``, or ``polling: why``."""
+        return self._hints.words
+
+    def start(self) -> None:
+        """Begin all rounds."""
+        loop = asyncio.get_running_loop()
+        for name, work in (
+            ("hints", self._follow_hints),
+            ("scan", _every(SCAN_INTERVAL_S, self._scan)),
+            ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
+            ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
+        ):
+            self._tasks.append(loop.create_task(_guarded(name, work)))
+
+    async def stop(self) -> None:
+        """End all rounds."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _follow_hints(self) -> None:
+        async for hinted in self._hints:
+            names: dict[str, set[str]] = {}
+            for hint in hinted:
+                names.setdefault(hint.run_id, set()).add(hint.name)
+            for run_id, changed in names.items():
+                self._engine.look(run_id, changed)
+
+    async def _scan(self) -> None:
+        for state in self._engine.runs.active():
+            if state.status in ALIVE or state.status is Status.PARKED:
+                self._engine.look(state.id)
+
+    async def _sample(self) -> None:
+        runs = self._engine.runs
+        pids = {s.id: s.pid for s in runs.active() if s.status in ALIVE and s.pid is not None}
+        if not pids or not self._engine.has_audience:
+            self.samples = {}
+            return
+        sampled = await asyncio.to_thread(self._usage.sample, pids)
+        self.samples = {
+            run_id: {
+                "cpu_percent": round(sample.cpu_percent, 1),
+                "rss_bytes": sample.rss_bytes,
+                "processes": sample.processes,
+            }
+            for run_id, sample in sampled.items()
+        }
+        now = to_plain(self._engine.clock())
+        self._engine.broadcast(encode_notice("samples", {"samples": self.samples, "now": now}))
+
+    async def _look_at_config(self) -> None:
+        if self._engine.specs.has_changed():
+            await self._engine.reload()
+
+
+def _every(interval_s: float, work: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    async def again_and_again() -> None:
+        while True:
+            await work()
+            await asyncio.sleep(interval_s)
+
+    return again_and_again
+
+
+async def _guarded(name: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Run ``work``; a failure is said and followed by another try, a second later."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # noqa: BLE001  a named task boundary: the others go on
+            sys.stderr.write(f"longwatch engine: {name}: {type(error).__name__}: {error}\n")
+        await asyncio.sleep(1.0)

@@ -1,0 +1,53 @@
+"""The agents of config.toml as they are in force: a broken file never replaces a good one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from supervisor.config.load import load_config
+from supervisor.config.paths import Project
+from supervisor.core.run import RunState
+from supervisor.core.spec import AgentSpec
+from supervisor.errors import ConfigError, UserError
+from supervisor.protocol.safe_files import Signature, signature
+
+
+class Specs:
+    """Specs by agent name, in the order of the file."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+        self._specs: dict[str, AgentSpec] = {}
+        self._seen: Signature | None = None
+
+    def load(self) -> list[str]:
+        """Read the file; its problems, empty when it is in force now."""
+        self._seen = signature(self._project.config_file)
+        try:
+            config = load_config(self._project)
+        except ConfigError as error:
+            return list(error.problems)
+        except UserError as error:
+            return [str(error)]
+        self._specs = {spec.name: spec for spec in config.agents}
+        return []
+
+    def has_changed(self) -> bool:
+        """Whether the file is another one than was read last."""
+        return signature(self._project.config_file) != self._seen
+
+    def get(self, name: str) -> AgentSpec | None:
+        """The spec of an agent."""
+        return self._specs.get(name)
+
+    def for_run(self, spec: AgentSpec, state: RunState) -> AgentSpec:
+        """``spec`` with what this run was started with kept."""
+        return replace(spec, unattended=spec.unattended or state.spec.unattended)
+
+    def values(self) -> list[AgentSpec]:
+        """All specs."""
+        return list(self._specs.values())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._specs)
