@@ -1,0 +1,125 @@
+"""``longwatch``: reads the global options, finds the verb, imports its module, runs it.
+
+Nothing heavy is imported here: ``longwatch status`` is a client and pays only for its own verb.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from supervisor import __version__
+from supervisor.cli import output
+from supervisor.cli.arguments import Parser, add_global_options
+from supervisor.cli.exit_codes import ExitStatus, guard
+from supervisor.cli.verbs import BY_NAME, VERBS, Verb
+from supervisor.errors import UserError
+
+PROGRAM = "longwatch"
+_WITH_VALUE = ("-C", "--host")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The console script: an exit status of DESIGN 12, never an exception."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    return guard(lambda: dispatch(words))
+
+
+def dispatch(words: Sequence[str]) -> int:
+    """Run one command line; raises our errors."""
+    output.prepare()
+    at = _verb_position(words)
+    name = words[at] if at < len(words) else None
+    top = _top_parser()
+    options = vars(top.parse_args(words[:at]))
+    if options.pop("version"):
+        output.line(f"{PROGRAM} {__version__}")
+        return ExitStatus.DONE
+    if name is None:
+        return _attach(options)
+    if name == "help":
+        top.print_help()
+        return ExitStatus.DONE
+    verb = BY_NAME.get(name)
+    if verb is None:
+        raise _unknown_verb(name)
+    return _run_verb(verb, words[at + 1 :], options)
+
+
+def _attach(options: dict[str, Any]) -> int:
+    """``longwatch`` alone: the interface, which needs a terminal to live in."""
+    _refuse_host(options, "")
+    if not (output.is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+        raise UserError(
+            "the interface needs a terminal",
+            fix=f"Without one use {PROGRAM} status, or {PROGRAM} run --headless",
+        )
+    from supervisor.cli.attach import attach
+    from supervisor.config.paths import Project
+
+    return attach(Project.find(options.get("directory")))
+
+
+def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
+    module = importlib.import_module(f"supervisor.cli.{verb.module}")
+    parser = Parser(prog=f"{PROGRAM} {verb.name}", description=f"{verb.summary}.".capitalize())
+    add_global_options(parser)
+    getattr(module, verb.declare)(parser)
+    # What stands after the verb wins over the same option before it.
+    parser.set_defaults(verb=verb.name, **{"directory": None, **options})
+    arguments = parser.parse_args(words)
+    _refuse_host(vars(arguments), f" {verb.name}")
+    run = getattr(module, verb.run)
+    if not verb.needs_project:
+        return int(run(arguments))
+    from supervisor.config.paths import Project
+
+    return int(run(arguments, Project.find(arguments.directory)))
+
+
+def _refuse_host(options: dict[str, Any], verb: str) -> None:
+    host = options.get("host")
+    if host is not None:
+        raise UserError("--host is not in this version", fix=f"Use: ssh -t {host} {PROGRAM}{verb}")
+
+
+def _verb_position(words: Sequence[str]) -> int:
+    """Index of the first word that is no global option nor the value of one."""
+    at = 0
+    while at < len(words) and words[at].startswith("-") and words[at] != "-":
+        at += 2 if words[at] in _WITH_VALUE else 1
+    return min(at, len(words))
+
+
+def _top_parser() -> Parser:
+    from argparse import RawDescriptionHelpFormatter
+
+    width = max(len(verb.name) for verb in VERBS)
+    listed = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
+    parser = Parser(
+        prog=PROGRAM,
+        usage=f"{PROGRAM} [-C DIR] [COMMAND …]",
+        description=(
+            "Supervises long-running local agents: nothing that cost hours is lost.\n"
+            "Without a command: the interface; the engine is started if none runs."
+        ),
+        epilog=f"commands:\n{listed}\n\n{PROGRAM} COMMAND --help says more.",
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    add_global_options(parser)
+    parser.add_argument("--version", action="store_true", help="print the version")
+    return parser
+
+
+def _unknown_verb(name: str) -> UserError:
+    from supervisor.config.problems import nearest
+
+    close = nearest(name, BY_NAME)
+    fix = f"Did you mean: {PROGRAM} {close}?" if close else f"See: {PROGRAM} --help"
+    return UserError(f"there is no command {name[:80]!r}", fix=fix)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""The table of verbs: its module is imported, and paid for, only when a verb is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One command of ``longwatch``."""
+
+    name: str
+    module: str
+    """Below ``supervisor.cli``."""
+    summary: str
+    run: str = "run"
+    """Name of ``(arguments, project) -> exit status``."""
+    declare: str = "add_arguments"
+    """Name of ``(parser) -> None``."""
+    needs_project: bool = True
+    """Without, ``run`` takes the arguments alone and may work where no config.toml is."""
+
+
+VERBS: tuple[Verb, ...] = (
+    Verb("run", "run_cmd", "start runs and follow them to their end"),
+    Verb("status", "status_cmd", "where each run stands", "status"),
+    Verb(
+        "why", "status_cmd", "why a run is in its state, and what next", "why", "add_why_arguments"
+    ),
+    Verb("requests", "requests_cmd", "what waits for you", "requests", "add_requests_arguments"),
+    Verb("answer", "requests_cmd", "answer one request", "answer", "add_answer_arguments"),
+    Verb("logs", "logs_cmd", "what an agent wrote"),
+    Verb("events", "events_cmd", "what happened, one line an event"),
+    Verb("start", "control_cmd", "start agents"),
+    Verb("stop", "control_cmd", "stop runs, gracefully first"),
+    Verb("restart", "control_cmd", "end the attempt and start the next from its checkpoint"),
+    Verb("pause", "control_cmd", "hold runs still"),
+    Verb("resume", "control_cmd", "let paused runs go on"),
+    Verb("up", "engine_cmd", "start the engine in the background", "up", "add_up_arguments"),
+    Verb("down", "engine_cmd", "end the engine; agents go on", "down", "add_down_arguments"),
+    Verb("config", "config_cmd", "check config.toml, or print its schema", needs_project=False),
+    Verb("doctor", "doctor", "look for what would go wrong on this machine", needs_project=False),
+    Verb("init", "init", "make a config.toml, --demo with agents to try", needs_project=False),
+)
+BY_NAME = {verb.name: verb for verb in VERBS}
