@@ -86,12 +86,17 @@ class Ledger:
 
 def collect() -> list[str]:
     """The names of all distributions, fixed for the whole run."""
-    return sorted({d.metadata["Name"] for d in metadata.distributions()}, key=str.lower)
+    names = {distribution.metadata["Name"] for distribution in metadata.distributions()}
+    return sorted((name for name in names if name), key=str.lower)
 
 
 def extract(name: str) -> Facts:
     """Where the licence texts of ``name`` are, who holds the copyright, what is declared."""
-    distribution = metadata.distribution(name)
+    try:
+        distribution = metadata.distribution(name)
+    except metadata.PackageNotFoundError:  # removed meanwhile, or installed by halves
+        nothing: Facts = {"declared": [], "texts": [], "copyright": [], "headers": {}, "files": 0}
+        return {"name": name, "version": "(not found)", **nothing}
     files = distribution.files or []
     texts: list[Facts] = []
     holders: set[str] = set()

@@ -211,16 +211,11 @@ def checked_lines(data: bytes) -> tuple[list[bytes], int]:
 
 def _index(entries: list[Entry]) -> dict[Place, Entry]:
     index: dict[Place, Entry] = {}
-    last = len(entries) - 1
-    for position, entry in enumerate(entries):
-        if "error" in entry and (
-            position == last or entries[position + 1]["epoch"] != entry["epoch"]
-        ):
-            continue
+    for entry, following in zip(entries, [*entries[1:], None], strict=True):
         place = (entry["scope"], entry["name"], entry["occurrence"])
         if "void" in entry:
             index.pop(place, None)
-        else:
+        elif "error" not in entry or (following and following["epoch"] == entry["epoch"]):
             index[place] = entry
     return index
 

@@ -60,7 +60,9 @@ class Steps:
         if entry is None:
             return self._execute(place, digest, fn, args, kwargs)
         if "error" in entry:
-            raise rebuilt_error(name, entry["error"])
+            again = rebuilt_error(name, entry["error"])
+            self._failed.append((place, again))
+            raise again
         return self._journal.result_of(entry)
 
     def leave(self, error: BaseException | None) -> None:
