@@ -1,0 +1,83 @@
+-- name: read_chain
+-- Both ends of the log: what it begins after and what it ends with.
+SELECT base_seq, base_hash, last_seq, last_hash FROM chain WHERE id = 1;
+
+-- name: write_chain_end
+-- Moves the end of the log; in the transaction that adds the events.
+UPDATE chain SET last_seq = ?, last_hash = ? WHERE id = 1;
+
+-- name: write_chain
+-- Both ends at once: for a log that goes on in a new file.
+UPDATE chain SET base_seq = ?, base_hash = ?, last_seq = ?, last_hash = ? WHERE id = 1;
+
+-- name: add_event
+-- One event at the end of the log.
+INSERT INTO events (seq, wall, mono, boot, run_id, type, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: add_run
+-- A run that has no snapshot yet: its state is the fold of its events after this one.
+INSERT INTO runs (id, reversed, agent, status, active, seq, record) VALUES (?, ?, ?, '', 1, ?, NULL)
+ON CONFLICT (id) DO NOTHING;
+
+-- name: put_run
+-- The newest state of a run.
+INSERT INTO runs (id, reversed, agent, status, active, seq, record) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET agent = excluded.agent, status = excluded.status,
+    active = excluded.active, seq = excluded.seq, record = excluded.record;
+
+-- name: active_runs
+-- Every run that is not over, oldest first.
+SELECT id, seq, record FROM runs WHERE active = 1 ORDER BY id;
+
+-- name: finished_runs
+-- The newest finished runs of each agent, newest first: agents are found by skipping through the
+-- index, and each gives a few rows from its end, so the length of the history does not matter.
+WITH RECURSIVE agents (name) AS (
+    SELECT min(agent) FROM runs WHERE active = 0
+    UNION ALL
+    SELECT (SELECT min(agent) FROM runs WHERE active = 0 AND agent > name) FROM agents
+    WHERE name IS NOT NULL
+)
+SELECT id, seq, record FROM agents JOIN runs ON id IN (
+    SELECT id FROM runs WHERE active = 0 AND agent = name ORDER BY id DESC LIMIT :each
+)
+ORDER BY id DESC LIMIT :all;
+
+-- name: one_run
+-- A run by its whole id.
+SELECT id, seq, record FROM runs WHERE id = ?;
+
+-- name: run_ids_ending
+-- Ids of runs whose reversed id lies in the half-open range, newest first.
+SELECT id FROM runs WHERE reversed >= ? AND reversed < ? ORDER BY id DESC LIMIT ?;
+
+-- name: events_of_run
+-- The events of one run after a seq, in order.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;
+
+-- name: events_after
+-- The events of all after a seq, in order.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: chain_after
+-- The events after a seq with their hashes, in order.
+SELECT seq, wall, mono, boot, run_id, type, data, hash FROM events
+WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: oldest_needed
+-- The oldest event that a living run's stored state does not hold yet.
+SELECT min((SELECT min(seq) FROM events WHERE run_id = runs.id AND seq > runs.seq))
+FROM runs WHERE active = 1;
+
+-- name: hash_at
+-- The hash of one event.
+SELECT hash FROM events WHERE seq = ?;
+
+-- name: move_chain_base
+-- The log begins after this event from now on.
+UPDATE chain SET base_seq = ?, base_hash = ? WHERE id = 1;
+
+-- name: forget_events
+-- Removes the events up to a seq.
+DELETE FROM events WHERE seq <= ?;

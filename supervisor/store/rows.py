@@ -1,0 +1,86 @@
+"""One event as it is stored, and how it is chained to the one before. No I/O.
+
+The hash of a row is SHA-256 over the hash before it and the row's canonical line, which is the
+canonical JSON of ``core.record.recorded_to_plain``; so an exported log can be checked by anybody.
+Text is escaped to ASCII, because a lone surrogate could not be stored otherwise.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, NamedTuple
+
+from supervisor.core.events import Recorded
+from supervisor.core.moment import Moment
+from supervisor.core.record import event_from_plain, event_to_plain, from_plain, to_plain
+from supervisor.core.run import RunState
+
+LOST = "Lost"
+"""Stored name that holds the place of a progress event which was dropped while the disk was full.
+It is no event: readers skip it, the chain covers it."""
+
+
+class Row(NamedTuple):
+    """The columns of an event in their order, without its hash."""
+
+    seq: int
+    wall: float
+    mono: float
+    boot: str
+    run_id: str
+    type: str
+    data: str
+
+
+def encode(recorded: Recorded) -> Row:
+    """``recorded`` as a row; ValueError for a value that JSON has no form for (NaN)."""
+    name, data = event_to_plain(recorded.event)
+    at = recorded.at
+    # float(): an integer would come back from a REAL column as a float and break the hash.
+    return Row(
+        recorded.seq, float(at.wall), float(at.mono), at.boot, recorded.run_id, name, _dumps(data)
+    )
+
+
+def decode(row: Row) -> Recorded:
+    """The reverse; RecordError for a type nobody knows."""
+    return Recorded(
+        seq=row.seq,
+        at=Moment(row.wall, row.mono, row.boot),
+        run_id=row.run_id,
+        event=event_from_plain(row.type, json.loads(row.data)),
+    )
+
+
+def lost_row(seq: int) -> Row:
+    """What is stored in the place of a dropped event."""
+    return Row(seq, 0.0, 0.0, "", "", LOST, "{}")
+
+
+def canonical_line(row: Row) -> str:
+    """Canonical JSON of the event: keys sorted, no blanks; what the hash covers."""
+    boot, run_id, kind = json.dumps(row.boot), json.dumps(row.run_id), json.dumps(row.type)
+    return (
+        f'{{"at":{{"boot":{boot},"mono":{row.mono!r},"wall":{row.wall!r}}},'
+        f'"data":{row.data},"run_id":{run_id},"seq":{row.seq},"type":{kind}}}'
+    )
+
+
+def chained(previous: bytes, row: Row) -> bytes:
+    """The hash of ``row`` after the row with the hash ``previous``; 32 bytes."""
+    return hashlib.sha256(previous + canonical_line(row).encode("ascii")).digest()
+
+
+def encode_state(state: RunState) -> str:
+    """A run's state as JSON text."""
+    return _dumps(to_plain(state))
+
+
+def decode_state(record: str) -> RunState:
+    """The reverse; RecordError or ValueError when it was written by something else."""
+    return from_plain(RunState, json.loads(record))
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
