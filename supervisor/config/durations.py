@@ -31,7 +31,7 @@ def parse_duration(value: object, *, zero: bool = False) -> float | None:
     if isinstance(value, bool):
         raise DurationError("true and false are no durations")
     if isinstance(value, int | float):
-        return _checked(float(value) if abs(value) < 1e18 else math.inf, zero=zero)
+        return _checked(math.inf if abs(value) > 1e18 else float(value), zero=zero)
     if not isinstance(value, str):
         raise DurationError(f"{type(value).__name__} is no duration")
     text = value.strip().lower()

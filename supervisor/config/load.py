@@ -245,11 +245,10 @@ class _Reading:
         for fault in faults:
             key = (*where, *(part for part in fault["loc"] if part != "[key]"))
             self._problem(key, *explain(fault, key, kind))
-        faulty = {fault["loc"][0] for fault in faults if fault["loc"]}
-        if not isinstance(value, dict) or not faulty:
+        if not isinstance(value, dict):
             return None
         try:
-            return kind.model_validate({k: v for k, v in value.items() if k not in faulty})
+            return kind.model_validate(_without(value, [fault["loc"] for fault in faults]))
         except ValidationError:
             return None
 
@@ -264,6 +263,18 @@ class _Reading:
                 fix=fix,
             )
         )
+
+
+def _without(table: dict[str, Any], faulty: list[Where]) -> dict[str, Any]:
+    """A copy of ``table`` without the keys at those paths; a faulty list goes as a whole."""
+    kept = {}
+    for key, value in table.items():
+        inner = [path[1:] for path in faulty if path[:1] == (key,)]
+        if not inner:
+            kept[key] = value
+        elif isinstance(value, dict) and all(inner):
+            kept[key] = _without(value, inner)
+    return kept
 
 
 def dotted(where: Where) -> str:
