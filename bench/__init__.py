@@ -1,0 +1,1 @@
+"""Figures of Longwatch beside a floor and its peers, measured side by side in one run."""
