@@ -1,0 +1,341 @@
+"""The terminal interface as a whole: a client of the control socket.
+
+Owns: the screens, the keys that work everywhere, and every call to the engine. Must never change
+anything by itself: what it shows comes from the engine's events, and leaving it leaves the
+agents running. ``run_tui`` is the way in.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.events import AppFocus
+from textual.message import Message
+from textual.worker import Worker
+
+from supervisor.core.run import RunState
+from supervisor.core.text import safe_text
+from supervisor.tui import actions, guard, keys, render, terminal, theme
+from supervisor.tui.guard import GuardedApp, GuardedDriver
+from supervisor.tui.link import Backend, CallError, EngineLink
+from supervisor.tui.messages import AnswerWanted, LogWanted
+from supervisor.tui.model import Picture, open_requests
+from supervisor.tui.palette import Commands
+from supervisor.tui.render import Part
+from supervisor.tui.screens.base import PictureScreen
+from supervisor.tui.screens.confirm import ConfirmScreen
+from supervisor.tui.screens.dashboard import Dashboard
+from supervisor.tui.screens.help import HelpScreen
+from supervisor.tui.screens.log import LogScreen
+from supervisor.tui.screens.request import RequestScreen
+from supervisor.tui.screens.run import RunScreen
+from supervisor.tui.tail import Tail
+
+TICK_S = 1.0
+"""Seconds between two redraws of clocks while nothing happens."""
+BUG_STATUS = 70
+"""EX_SOFTWARE: we failed, not the operator."""
+WHO = "tui"
+"""How this client signs what it does."""
+
+
+class PictureChanged(Message):
+    """The picture changed; several in a row are one."""
+
+    def can_replace(self, message: Message) -> bool:
+        """A newer one says everything an older one does."""
+        return isinstance(message, PictureChanged)
+
+
+class LongwatchApp(GuardedApp):
+    """The application. Everything it needs comes as arguments, so tests can script it."""
+
+    TITLE = "longwatch"
+    COMMANDS = {Commands}  # noqa: RUF012  Textual's API
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keys.ALWAYS, keys.EVERYWHERE)
+    ENABLE_COMMAND_PALETTE = True
+    ALLOW_SELECT = False
+    # A screen made by get_default_screen does not load its own style sheet (Textual 8.2).
+    CSS_PATH = "screens/dashboard.tcss"
+    CSS = """
+    CommandPalette { background: $background 60%; }
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        tick_s: float | None = TICK_S,
+    ) -> None:
+        """``clock`` is monotonic seconds; ``tick_s`` None redraws only on events."""
+        super().__init__(driver_class=GuardedDriver)
+        self._clock = clock
+        self._tick_s = tick_s
+        self._link = EngineLink(backend, self._changed, clock=clock)
+        self._tail: Tail | None = None
+        self._tail_worker: Worker[None] | None = None
+        self._undo_signals: Callable[[], None] | None = None
+
+    @property
+    def picture(self) -> Picture:
+        """What is known now."""
+        return self._link.picture
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """Our colour names exist under every theme."""
+        return dict(theme.DARK.variables)
+
+    def get_default_screen(self) -> Dashboard:
+        """The dashboard."""
+        return Dashboard()
+
+    def on_mount(self) -> None:
+        """Check the guard, take the signals, connect."""
+        guard.assert_in_place(self, self._driver)
+        self.register_theme(theme.DARK)
+        self.register_theme(theme.LIGHT)
+        self.theme = theme.DARK.name
+        self._undo_signals = terminal.leave_on_signals(self._leave_with)
+        self.run_worker(self._link.run(), name="link", exit_on_error=True)
+        if self._tick_s is not None:
+            self.set_interval(self._tick_s, self._draw)
+
+    def on_unmount(self) -> None:
+        """Give the signals back."""
+        if self._undo_signals is not None:
+            self._undo_signals()
+            self._undo_signals = None
+
+    def _leave_with(self, status: int) -> None:
+        self.exit(status)
+
+    def _fatal_error(self) -> None:
+        """Say what failed without locals: they hold what agents wrote, and secrets."""
+        told = safe_text(traceback.format_exc(), keep_newlines=True)
+        self._exit_renderables.append(render.plain_segments(told))
+        self._close_messages_no_wait()
+
+    # -- the picture --------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        self.post_message(PictureChanged())
+
+    def on_picture_changed(self, _message: PictureChanged) -> None:
+        """Draw it."""
+        self._draw()
+
+    def _draw(self) -> None:
+        """Give the picture to the screens in view, the covered one under a card too."""
+        now = self._link.now()
+        for screen in self.screen_stack[-2:]:
+            if isinstance(screen, PictureScreen) and screen.is_mounted:
+                screen.show(self._link.picture, now)
+
+    def on_screen_resume(self) -> None:
+        """Another screen is on top: it has seen no picture yet."""
+        self._draw()
+
+    def on_app_focus(self, _event: AppFocus) -> None:
+        """The terminal got the focus: a key meant for elsewhere must decide nothing."""
+        if isinstance(self.screen, RequestScreen | ConfirmScreen):
+            self.screen.rearm()
+
+    def say(self, *parts: Part) -> None:
+        """One line on what became of the last action, on the screen in view."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, PictureScreen):
+                screen.say(*parts)
+                return
+
+    # -- logs ---------------------------------------------------------------------------------
+
+    def on_log_wanted(self, message: LogWanted) -> None:
+        """Follow another log, or none."""
+        tail = self._tail
+        if tail is not None and (tail.run_id, tail.stream) == (message.run_id, message.stream):
+            self._show_log()
+            return
+        if self._tail_worker is not None:
+            self._tail_worker.cancel()
+            self._tail_worker = None
+        self._tail = Tail(message.run_id, message.stream) if message.run_id else None
+        if self._tail is not None:
+            follow = self._link.follow_log(self._tail, self._show_log)
+            self._tail_worker = self.run_worker(follow, name="log")
+
+    def _show_log(self) -> None:
+        for screen in self.screen_stack[-2:]:
+            if isinstance(screen, PictureScreen) and screen.is_mounted:
+                screen.show_log(self._tail)
+
+    # -- requests -----------------------------------------------------------------------------
+
+    def action_inbox(self) -> None:
+        """The oldest open request."""
+        waiting = open_requests(self.picture)
+        if not waiting:
+            self.say((" nobody asks anything", theme.MUTED))
+        else:
+            self.command_request(waiting[0].run.id, waiting[0].request.id)
+
+    def command_request(self, run_id: str, request_id: str) -> None:
+        """Show that request, if it is still open."""
+        for item in open_requests(self.picture):
+            if item.run.id == run_id and item.request.id == request_id:
+                if not isinstance(self.screen, RequestScreen):
+                    self._push(RequestScreen(item.run, item.request, self._clock))
+                return
+
+    def on_answer_wanted(self, message: AnswerWanted) -> None:
+        """Send the answer; it carries the hash of what was shown."""
+        self.run_worker(self._answer(message), name="answer")
+
+    async def _answer(self, message: AnswerWanted) -> None:
+        request, decision = message.request, message.decision
+        given = {
+            "allow": decision.allow,
+            "option": decision.option,
+            "text": decision.text,
+            "comment": decision.comment,
+        }
+        said = {name: value for name, value in given.items() if value is not None}
+        screen = self.screen if isinstance(self.screen, RequestScreen) else None
+        try:
+            await self._link.call("answer", id=request.id, hash=request.sha256, by=WHO, **said)
+        except CallError as error:
+            if screen is not None:
+                screen.refused(error.what, error.code, error.fix)
+            else:
+                self.say((f" {request.id} not answered: {error.what}", theme.BAD))
+            return
+        if screen is not None and screen.is_current:
+            screen.dismiss()
+        what = "denied" if decision.allow is False else "approved" if decision.allow else "answered"
+        self.call_later(self.say, (f" ✓ {request.id} {what}", theme.DONE))
+
+    # -- runs ---------------------------------------------------------------------------------
+
+    def _here(self) -> tuple[RunState | None, str | None]:
+        """The run and the agent that a key means now."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, PictureScreen) and screen.agent is not None:
+                return self.picture.runs.get(screen.run_id or ""), screen.agent
+        return None, None
+
+    def command_run(self, verb: str, run_id: str, agent: str) -> None:
+        """Do something to that run."""
+        state = self.picture.runs.get(run_id)
+        if verb in ("open", "log"):
+            if state is None:
+                self.say((" it has never run: s starts it", theme.MUTED))
+            else:
+                made = LogScreen if verb == "log" else RunScreen
+                self._push(made(state.id, state.agent))
+            return
+        plan = actions.plan(verb, state, agent)
+        if isinstance(plan, str):
+            self.say((f" {plan}", theme.ASK))
+        elif plan.question:
+            self._ask(plan)
+        else:
+            self._carry_out(plan)
+
+    def _here_do(self, verb: str) -> None:
+        state, agent = self._here()
+        if agent is not None:
+            self.command_run(verb, state.id if state else "", agent)
+
+    def action_open_run(self) -> None:
+        """Open the run under the cursor."""
+        self._here_do("open")
+
+    def action_log_run(self) -> None:
+        """Its log."""
+        self._here_do("log")
+
+    def action_start_run(self) -> None:
+        """Start it."""
+        self._here_do("start")
+
+    def action_stop_run(self) -> None:
+        """Stop it, once confirmed."""
+        self._here_do("stop")
+
+    def action_restart_run(self) -> None:
+        """Restart it, once confirmed."""
+        self._here_do("restart")
+
+    def action_pause_run(self) -> None:
+        """Pause it, or let it go on."""
+        self._here_do("pause")
+
+    def action_stop_all(self) -> None:
+        """Stop everything, once confirmed."""
+        self._ask(actions.plan_stop_all(self.picture))
+
+    def _ask(self, plan: actions.Plan) -> None:
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._carry_out(plan)
+
+        self.push_screen(ConfirmScreen(plan.question, self._clock), decided)
+
+    def _carry_out(self, plan: actions.Plan) -> None:
+        self.run_worker(self._carry(plan), name=plan.method)
+
+    async def _carry(self, plan: actions.Plan) -> None:
+        try:
+            await self._link.call(plan.method, **plan.params, by=WHO)
+        except CallError as error:
+            self.say((f" ✗ {error.what} {error.fix}", theme.BAD))
+            return
+        self.say((f" ✓ {plan.done}", theme.DONE))
+        if plan.leaves:
+            self.exit(0)
+
+    # -- the rest -----------------------------------------------------------------------------
+
+    def command_app(self, action: str) -> None:
+        """Do what a key of everywhere does."""
+        self.call_later(self.run_action, action)
+
+    def _push(self, screen: PictureScreen) -> None:
+        self.push_screen(screen)
+        self.call_after_refresh(self._draw)
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(HelpScreen())
+
+    def action_theme(self) -> None:
+        """Dark or light."""
+        is_dark = self.theme == theme.DARK.name
+        self.theme = theme.LIGHT.name if is_dark else theme.DARK.name
+
+    def action_leave(self) -> None:
+        """Leave; the agents go on."""
+        self.exit(0)
+
+
+def run_tui(where: Path | str, *, backend: Backend | None = None) -> int:
+    """Show the interface until the operator leaves; returns the exit status.
+
+    ``where`` is a project directory or the path of a control socket; ``backend`` is another way
+    to reach an engine (a remote one). 0 after leaving, 128 + n after signal n, 70 when the
+    interface itself failed. Blocks. An engine that is not there yet is waited for.
+    """
+    from supervisor.tui.client import SocketBackend
+
+    app = LongwatchApp(backend or SocketBackend(Path(where)))
+    status: Any = app.run()
+    if app.return_code:
+        return BUG_STATUS
+    return status if isinstance(status, int) else 0

@@ -1,0 +1,134 @@
+"""The last line before the terminal: no byte that stems from content passes as a control.
+
+Textual itself passes control bytes in content on to the terminal (RELIABILITY, trap 1), whatever
+``markup`` says. ``render.py`` keeps them out; this module holds even when ``render.py`` was
+forgotten somewhere. Two nets: every strip that is about to be drawn has its segments cleaned and
+its links removed, and the driver lets only the few sequences pass that Textual itself writes.
+``assert_in_place`` is called at start-up: without the guard the interface refuses to run.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Any
+
+from rich.segment import Segment
+from rich.style import Style
+from textual._compositor import ChopsUpdate, CompositorUpdate, InlineUpdate, LayoutUpdate
+from textual.app import App
+from textual.driver import Driver
+from textual.drivers.linux_driver import LinuxDriver
+from textual.strip import Strip
+
+from supervisor.core.text import safe_text
+
+_OWN = re.compile(
+    r"\x1b\["
+    r"(?:[0-9;:]*m"  # colours and attributes
+    r"|[0-9]*(?:;[0-9]*)?H"  # cursor position
+    r"|[0-9]*[ABCDGJK]"  # cursor moves, clearing
+    r"|\?[0-9;]+[hl]"  # modes: alternate screen, mouse, paste, cursor, sync
+    r"|\?[0-9]+\$p"  # queries of modes
+    r"|[<>=][0-9]*u"  # kitty keyboard protocol
+    r"|[0-9]* q"  # cursor shape
+    r"|6n)"  # query of the cursor's place
+)
+"""Sequences Textual writes of itself. OSC, DCS, APC and everything else is not among them."""
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""What must not stand outside of those; newline and tab move nothing but the cursor."""
+
+
+class GuardMissingError(RuntimeError):
+    """The guard is not between the content and the terminal: a bug of ours."""
+
+
+def filtered(data: str) -> str:
+    """``data`` with every control that is not one of Textual's own sequences made visible."""
+    if data.isascii() and data.isprintable():
+        return data
+    pieces: list[str] = []
+    at = 0
+    for found in _OWN.finditer(data):
+        pieces.append(_CONTROL.sub(_visible, data[at : found.start()]))
+        pieces.append(found.group())
+        at = found.end()
+    pieces.append(_CONTROL.sub(_visible, data[at:]))
+    return "".join(pieces)
+
+
+def _visible(match: re.Match[str]) -> str:
+    return safe_text(match.group())
+
+
+@lru_cache(maxsize=8192)
+def _clean(text: str) -> str:
+    return safe_text(text)
+
+
+def clean_strip(strip: Strip) -> Strip:
+    """``strip`` without controls or links in its segments, in the same number of cells."""
+    if all(_is_harmless(segment) for segment in strip):
+        return strip
+    segments = [Segment(_clean(segment.text), _without_link(segment.style)) for segment in strip]
+    return Strip(segments).adjust_cell_length(strip.cell_length)
+
+
+def _is_harmless(segment: Segment) -> bool:
+    text, style = segment.text, segment.style
+    if style is not None and style.link is not None:
+        return False
+    return (text.isascii() and text.isprintable()) or _clean(text) == text
+
+
+def _without_link(style: Style | None) -> Style | None:
+    return style.update_link(None) if style is not None and style.link is not None else style
+
+
+def clean_update(update: CompositorUpdate) -> CompositorUpdate:
+    """What is about to be drawn, strip by strip; another kind than known is refused."""
+    if isinstance(update, ChopsUpdate):
+        update.chops = [
+            {x: None if strip is None else clean_strip(strip) for x, strip in row.items()}
+            for row in update.chops
+        ]
+    elif isinstance(update, LayoutUpdate):
+        update.strips = [[clean_strip(strip) for strip in row] for row in update.strips]
+    elif isinstance(update, InlineUpdate):
+        update.strips = [clean_strip(strip) for strip in update.strips]
+    else:
+        raise GuardMissingError(f"unknown kind of update {type(update).__name__}")
+    return update
+
+
+class GuardedDriver(LinuxDriver):
+    """The terminal driver with the filter in front of it."""
+
+    def write(self, data: str) -> None:
+        """Write what may pass."""
+        super().write(filtered(data))
+
+
+class GuardedApp(App[int]):
+    """An application whose every draw goes through ``clean_update``."""
+
+    def _display(self, screen: Any, renderable: Any) -> None:
+        if renderable is not None:
+            renderable = clean_update(renderable)
+        super()._display(screen, renderable)
+
+    def bell(self) -> None:
+        """Nothing: a bell is a control byte, and nothing here is worth one."""
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Nothing: it would need an OSC 52 sequence, which never passes."""
+
+
+def assert_in_place(app: App[Any], driver: Driver | None) -> None:
+    """Refuse to run unguarded; a driver that writes to no terminal needs no filter."""
+    if type(app)._display is not GuardedApp._display:
+        raise GuardMissingError("drawing does not go through the guard")
+    if driver is None or driver.is_headless:
+        return
+    if not isinstance(driver, GuardedDriver) or type(driver).write is not GuardedDriver.write:
+        raise GuardMissingError(f"{type(driver).__name__} writes to the terminal unguarded")

@@ -1,0 +1,218 @@
+"""The table of keys: bindings, the footer, the palette, the help screen and docs/keys.md.
+
+Owns: every key of the interface. Must never be bypassed by a widget with a binding of its own.
+``python -m supervisor.tui.keys`` prints docs/keys.md.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+
+from textual.binding import Binding, BindingType
+
+ALWAYS = "always"
+EVERYWHERE = "everywhere"
+RUNS = "runs"
+RUN = "run"
+OPEN_RUN = "open-run"
+REQUEST = "request"
+LOG = "log"
+CONFIRM = "confirm"
+HELP = "help"
+
+OPTION = "option"
+
+SCOPES: dict[str, str] = {
+    ALWAYS: "Always",
+    EVERYWHERE: "Everywhere but in a question or while typing",
+    RUNS: "In the table of runs",
+    RUN: "On the run that is selected or open",
+    OPEN_RUN: "In an open run",
+    REQUEST: "In a request",
+    LOG: "In a log",
+    CONFIRM: "When asked to confirm",
+    HELP: "In the help",
+}
+ALSO: dict[str, tuple[str, ...]] = {
+    RUNS: (RUN, EVERYWHERE, ALWAYS),
+    RUN: (EVERYWHERE, ALWAYS),
+    OPEN_RUN: (RUN, EVERYWHERE, ALWAYS),
+    LOG: (EVERYWHERE, ALWAYS),
+    REQUEST: (ALWAYS,),
+    CONFIRM: (ALWAYS,),
+    HELP: (ALWAYS,),
+}
+"""Scopes whose keys work in a scope too; a request and a confirmation take all keys alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One thing a key does."""
+
+    id: str
+    keys: str
+    """Textual key names, joined by commas."""
+    action: str
+    label: str
+    """One or two words, for the footer and the palette."""
+    tooltip: str
+    """One sentence, for the help."""
+    scope: str
+    rank: int = 0
+    """Place in the footer, 1 first to stay when it is narrow; 0 is not shown there."""
+    shown: str = ""
+    """How the keys are written for people; empty is as they are."""
+    asks: bool = False
+    """Destructive: does nothing before the operator confirmed it."""
+    priority: bool = False
+    """Works while a text field has the focus."""
+
+
+KEYS: tuple[Key, ...] = (
+    Key("app.inbox", "i", "inbox", "answer", "Go to the oldest open request", EVERYWHERE, 1),
+    Key("app.help", "question_mark", "help", "help", "Show these keys", EVERYWHERE, 3, "?"),
+    Key("app.palette", "ctrl+p", "command_palette", "commands", "Search all commands", EVERYWHERE,
+        9, "Ctrl+P"),
+    Key("app.theme", "T", "theme", "theme", "Change between dark and light", EVERYWHERE),
+    Key("app.interrupt", "ctrl+c", "leave", "leave now", "Leave, also out of a text field; the "
+        "agents go on", ALWAYS, shown="Ctrl+C", priority=True),
+    Key("app.leave", "q", "leave", "leave", "Leave; the agents go on", EVERYWHERE, 2),
+    Key("app.stop-all", "Q", "stop_all", "stop all",
+        "Stop every agent and the engine, then leave", EVERYWHERE, 11, asks=True),
+    Key("runs.up", "up,k", "up", "up", "One run up", RUNS, shown="↑ k"),
+    Key("runs.down", "down,j", "down", "down", "One run down", RUNS, shown="↓ j"),
+    Key("runs.page-up", "pageup", "page_up", "page up", "One page up", RUNS, shown="PgUp"),
+    Key("runs.page-down", "pagedown", "page_down", "page down", "One page down", RUNS,
+        shown="PgDn"),
+    Key("runs.top", "home,g", "top", "first", "The first run", RUNS, shown="Home g"),
+    Key("runs.bottom", "end,G", "bottom", "last", "The last run", RUNS, shown="End G"),
+    Key("runs.filter", "slash", "filter", "filter", "Show only runs that contain a text", RUNS,
+        5, "/"),
+    Key("runs.clear", "escape", "clear", "clear filter", "Show all runs again", RUNS,
+        shown="Esc"),
+    Key("runs.older", "a", "older", "older runs", "Show or hide older finished runs", RUNS),
+    Key("runs.open", "enter", "app.open_run", "open", "Open the run", RUNS, 4, "Enter"),
+    Key("run.log", "l", "app.log_run", "log", "Show the run's log", RUN, 6),
+    Key("run.start", "s", "app.start_run", "start", "Start the agent, or continue its run", RUN, 7),
+    Key("run.stop", "x", "app.stop_run", "stop", "Stop the run; it keeps its checkpoint", RUN, 8,
+        asks=True),
+    Key("run.restart", "r", "app.restart_run", "restart", "End the attempt and start the next one",
+        RUN, 10, asks=True),
+    Key("run.pause", "p", "app.pause_run", "pause", "Hold the run still, or let it go on", RUN, 12),
+    Key("open-run.up", "up,k", "up", "up", "Timeline one line up", OPEN_RUN, shown="↑ k"),
+    Key("open-run.down", "down,j", "down", "down", "Timeline one line down", OPEN_RUN,
+        shown="↓ j"),
+    Key("open-run.back", "escape,backspace", "back", "back", "Back to the table", OPEN_RUN, 5,
+        "Esc"),
+    Key("request.allow", "y", "allow", "yes", "Approve exactly what is shown", REQUEST, 1),
+    Key("request.deny", "n", "deny", "no", "Deny", REQUEST, 2),
+    Key("request.option", "1,2,3,4,5,6,7,8,9", OPTION, "choose", "Choose the option of that "
+        "number", REQUEST, 3, "1-9"),
+    Key("request.send", "ctrl+s", "send", "send", "Send the text (Enter too on one line)",
+        REQUEST, 4, "Ctrl+S", priority=True),
+    Key("request.refuse", "ctrl+n", "deny", "deny", "Deny while a text field has the focus",
+        REQUEST, 5, "Ctrl+N", priority=True),
+    Key("request.comment", "c", "comment", "comment", "Add a comment to the answer", REQUEST, 6),
+    Key("request.up", "up,k", "up", "up", "One line or option up", REQUEST, shown="↑ k"),
+    Key("request.down", "down,j", "down", "down", "One line or option down", REQUEST,
+        shown="↓ j"),
+    Key("request.page-up", "pageup", "page_up", "page up", "One page up", REQUEST, shown="PgUp"),
+    Key("request.page-down", "pagedown,space", "page_down", "read on", "One page down", REQUEST, 7,
+        "PgDn"),
+    Key("request.end", "end,G", "bottom", "end", "To the end of the request", REQUEST,
+        shown="End G"),
+    Key("request.leave-open", "escape", "leave_open", "leave open", "Go back; the request stays "
+        "open", REQUEST, 8, "Esc", priority=True),
+    Key("log.follow", "f", "follow", "follow", "Follow the end of the log", LOG, 4),
+    Key("log.search", "slash", "search", "search", "Search in the log", LOG, 5, "/"),
+    Key("log.next", "n", "next", "next", "Next line that matches", LOG, 6),
+    Key("log.previous", "N", "previous", "previous", "Previous line that matches", LOG, 7),
+    Key("log.stream", "e", "stream", "out/err", "Change between output and errors", LOG, 8),
+    Key("log.up", "up,k", "up", "up", "One line up", LOG, shown="↑ k"),
+    Key("log.down", "down,j", "down", "down", "One line down", LOG, shown="↓ j"),
+    Key("log.page-up", "pageup", "page_up", "page up", "One page up", LOG, shown="PgUp"),
+    Key("log.page-down", "pagedown,space", "page_down", "page down", "One page down", LOG,
+        shown="PgDn"),
+    Key("log.top", "home,g", "top", "start", "To the first line loaded", LOG, shown="Home g"),
+    Key("log.bottom", "end,G", "bottom", "end", "To the end", LOG, shown="End G"),
+    Key("log.back", "escape", "back", "back", "Back", LOG, 9, "Esc"),
+    Key("confirm.yes", "y", "yes", "yes", "Do it", CONFIRM, 1),
+    Key("confirm.no", "n,escape", "no", "no", "Leave everything as it is", CONFIRM, 2, "n Esc"),
+    Key("help.up", "up,k", "up", "up", "One line up", HELP, shown="↑ k"),
+    Key("help.down", "down,j", "down", "down", "One line down", HELP, shown="↓ j"),
+    Key("help.page-up", "pageup", "page_up", "page up", "One page up", HELP, shown="PgUp"),
+    Key("help.page-down", "pagedown,space", "page_down", "page down", "One page down", HELP, 1,
+        "PgDn"),
+    Key("help.back", "escape,q,question_mark", "back", "back", "Back", HELP, 2, "Esc"),
+)  # fmt: skip
+
+
+def shown(key: Key) -> str:
+    """The keys as people read them."""
+    return key.shown or key.keys
+
+
+def of_scope(scope: str) -> list[Key]:
+    """The keys of one scope, in the order of the table."""
+    return [key for key in KEYS if key.scope == scope]
+
+
+def active_in(scope: str) -> list[Key]:
+    """The keys that work in a scope, its own first."""
+    return [key for name in (scope, *ALSO.get(scope, ())) for key in of_scope(name)]
+
+
+def in_footer(scope: str) -> list[Key]:
+    """What the footer offers in a scope, the most needed first."""
+    own = [key for key in active_in(scope) if key.rank]
+    if scope != LOG:
+        return sorted(own, key=lambda key: key.rank)
+    return sorted((key for key in own if key.scope == LOG), key=lambda key: key.rank)
+
+
+def bindings(*scopes: str) -> list[BindingType]:
+    """Textual bindings of these scopes."""
+    return [binding for name in scopes for key in of_scope(name) for binding in _bindings(key)]
+
+
+def _bindings(key: Key) -> list[Binding]:
+    if key.action != OPTION:
+        return [_binding(key, key.id, key.keys, key.action)]
+    # A binding for each digit: the action has to know which one it was.
+    return [
+        _binding(key, f"{key.id}-{digit}", digit, f"{OPTION}({digit})")
+        for digit in key.keys.split(",")
+    ]
+
+
+def _binding(key: Key, binding_id: str, keys: str, action: str) -> Binding:
+    return Binding(
+        keys,
+        action,
+        key.label,
+        show=False,
+        id=binding_id,
+        tooltip=key.tooltip,
+        priority=key.priority,
+    )
+
+
+def markdown() -> str:
+    """docs/keys.md."""
+    lines = [
+        "# Keys",
+        "",
+        "Made from `supervisor/tui/keys.py` by `python -m supervisor.tui.keys`; a test holds",
+        "the two together.",
+    ]
+    for scope, title in SCOPES.items():
+        lines += ["", f"## {title}", "", "| key | what it does |", "|---|---|"]
+        for key in of_scope(scope):
+            asks = " (asks first)" if key.asks else ""
+            lines.append(f"| `{shown(key)}` | {key.tooltip}{asks} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown())

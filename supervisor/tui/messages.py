@@ -1,0 +1,38 @@
+"""What widgets and screens ask of the application; it alone speaks to the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from supervisor.core.run import Request
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the operator decided about a request."""
+
+    allow: bool | None = None
+    option: str | None = None
+    text: str | None = None
+    comment: str | None = None
+
+
+class AnswerWanted(Message):
+    """Answer this request, as it was shown."""
+
+    def __init__(self, run_id: str, request: Request, decision: Decision) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.request = request
+        self.decision = decision
+
+
+class LogWanted(Message):
+    """Follow this log from now on, instead of any other; None follows none."""
+
+    def __init__(self, run_id: str | None, stream: str = "out") -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.stream = stream

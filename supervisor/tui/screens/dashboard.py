@@ -1,0 +1,225 @@
+"""The first screen: what runs, how far is it, what needs me."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Input
+
+from supervisor.core.moment import Moment
+from supervisor.tui import keys, render, view
+from supervisor.tui.messages import LogWanted
+from supervisor.tui.model import Link, Picture, open_requests
+from supervisor.tui.render import Part, line
+from supervisor.tui.screens.base import PictureScreen
+from supervisor.tui.tail import Tail
+from supervisor.tui.theme import KEY, MUTED, STRONG, TEXT
+from supervisor.tui.widgets.bars import Banner, KeyBar, TopBar, link_banner
+from supervisor.tui.widgets.detail import Detail
+from supervisor.tui.widgets.inbox import Inbox
+from supervisor.tui.widgets.lines import Lines
+from supervisor.tui.widgets.run_table import RunTable
+
+WIDE_CELLS = 150
+"""From this width on the detail pane stands beside the table."""
+TALL_LINES = 34
+"""From this height on the detail pane takes half of it, with the log."""
+SHORT_LINES = 18
+"""Below this height there is no room for a detail pane."""
+
+
+class Dashboard(PictureScreen):
+    """Table of runs, inbox and detail pane."""
+
+    BINDINGS = keys.bindings(keys.RUNS, keys.RUN)
+    AUTO_FOCUS = "RunTable"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._picture = Picture()
+        self._now: Moment | None = None
+        self._older = False
+        self._top = TopBar(id="top")
+        self._link = Banner(id="link")
+        self._inbox = Inbox(id="inbox")
+        self._table = RunTable(id="runs")
+        self._filter = Input(placeholder="filter: name, state, stage or text", id="filter")
+        self._empty = Lines(id="empty")
+        self._detail = Detail(id="detail")
+        self._told = Banner(id="told")
+
+    def compose(self) -> ComposeResult:
+        """Top bar, inbox, table and detail, keys."""
+        yield self._top
+        yield self._link
+        yield self._inbox
+        with Container(id="body"):
+            with Vertical(id="left"):
+                yield self._table
+                yield self._empty
+                yield self._filter
+            yield self._detail
+        yield self._told
+        yield KeyBar(keys.RUNS, id="keys")
+
+    @property
+    def run_id(self) -> str | None:
+        """The run under the cursor."""
+        row = self._table.selected
+        return row.run_id if row else None
+
+    @property
+    def agent(self) -> str | None:
+        """The agent under the cursor, by its name in the configuration."""
+        row = self._table.selected
+        if row is None:
+            return None
+        state = self._picture.runs.get(row.run_id or "")
+        return state.agent if state else row.key.removeprefix(view.IDLE_PREFIX)
+
+    def show(self, picture: Picture, now: Moment) -> None:
+        """Draw this picture at that instant."""
+        self._picture, self._now = picture, now
+        self._top.show(picture, view.totals(picture))
+        self._link.say(*link_banner(picture))
+        self._inbox.show(open_requests(picture), now)
+        found = view.rows(picture, now, older=self._older, text=self._filter.value)
+        is_empty = not found
+        self._empty.display, self._table.display = is_empty, not is_empty
+        self._detail.display = not is_empty and not self.has_class("-short")
+        if is_empty:
+            self._empty.set_lines(empty_lines(picture, self._filter.value))
+        self._table.set_rows(found)
+        self._show_detail()
+
+    def show_log(self, tail: Tail | None) -> None:
+        """Draw the end of the selected run's log."""
+        if tail is None or tail.run_id == self.run_id:
+            self._detail.show_log(tail)
+
+    def say(self, *parts: Part) -> None:
+        """One line above the keys."""
+        self._told.say(*parts)
+
+    def select(self, key: str) -> None:
+        """Put the cursor on this run."""
+        self._table.select(key)
+
+    def _show_detail(self) -> None:
+        row = self._table.selected
+        if row is None or self._now is None:
+            return
+        if row.run_id is None:
+            specs = [spec for spec in self._picture.agents if spec.name == self.agent]
+            command = " ".join(render.clean(part) for part in specs[0].command) if specs else ""
+            self._detail.show_idle(row.agent, command)
+            return
+        state = self._picture.runs.get(row.run_id)
+        self._detail.show(state, self._picture.samples.get(row.run_id), self._now)
+
+    def _want_log(self) -> None:
+        is_seen = self._detail.display and self._detail.has_log
+        self.post_message(LogWanted(self.run_id if is_seen else None))
+
+    def on_run_table_selected(self, _event: RunTable.Selected) -> None:
+        """Another run is selected."""
+        self._detail.show_log(None)
+        self._show_detail()
+        self._want_log()
+
+    def on_run_table_opened(self) -> None:
+        """A run was clicked twice."""
+        self.app.call_later(self.app.run_action, "app.open_run")
+
+    def on_screen_resume(self) -> None:
+        """Back on top: follow the selected run's log again."""
+        self._want_log()
+
+    def on_resize(self, event: Resize) -> None:
+        """Beside each other, below each other, or the table alone."""
+        self.set_class(event.size.width >= WIDE_CELLS, "-wide")
+        self.set_class(event.size.height < SHORT_LINES, "-short")
+        self.set_class(event.size.height >= TALL_LINES, "-tall")
+        if self._now is not None:
+            self.show(self._picture, self._now)
+        self.call_after_refresh(self._want_log)
+
+    def on_input_changed(self, _event: Input.Changed) -> None:
+        """Filter while typing."""
+        if self._now is not None:
+            self.show(self._picture, self._now)
+
+    def on_input_submitted(self, _event: Input.Submitted) -> None:
+        """Keep the filter, back to the table."""
+        self._table.focus()
+        self._filter.display = bool(self._filter.value)
+
+    def action_filter(self) -> None:
+        """Open the filter."""
+        self._filter.display = True
+        self._filter.focus()
+
+    def action_clear(self) -> None:
+        """Close the filter."""
+        self._filter.value = ""
+        self._filter.display = False
+        self._table.focus()
+
+    def action_older(self) -> None:
+        """Show or hide older finished runs."""
+        self._older = not self._older
+        word = "all runs" if self._older else "the newest run of each agent"
+        self.say((f" showing {word}", MUTED))
+        if self._now is not None:
+            self.show(self._picture, self._now)
+
+    def action_up(self) -> None:
+        """One up."""
+        self._table.move(-1)
+
+    def action_down(self) -> None:
+        """One down."""
+        self._table.move(1)
+
+    def action_page_up(self) -> None:
+        """One page up."""
+        self._table.move(-self._table.page)
+
+    def action_page_down(self) -> None:
+        """One page down."""
+        self._table.move(self._table.page)
+
+    def action_top(self) -> None:
+        """To the first."""
+        self._table.move_to(0)
+
+    def action_bottom(self) -> None:
+        """To the last."""
+        self._table.move_to(len(self._table.rows) - 1)
+
+
+def empty_lines(picture: Picture, wanted: str) -> list[Content]:
+    """What to say when there is no row: why, and what to do next."""
+    if wanted:
+        return [
+            render.BLANK,
+            line(("  nothing matches ", TEXT), (render.clean(wanted), STRONG)),
+            line(("  ", ""), ("Esc", KEY), (" shows all runs again", MUTED)),
+        ]
+    if not picture.is_loaded:
+        word = "connecting to the engine …" if picture.link is not Link.LOST else "no engine yet"
+        return [render.BLANK, line((f"  {word}", MUTED))]
+    return [
+        render.BLANK,
+        line(("  Nothing runs here yet.", STRONG)),
+        render.BLANK,
+        line(("  Describe an agent in config.toml (it is picked up by itself):", TEXT)),
+        render.BLANK,
+        line(("    [agents.my-agent]", MUTED)),
+        line(('    command = ["{python}", "my_agent.py"]', MUTED)),
+        render.BLANK,
+        line(("  ", ""), ("longwatch init --demo", KEY), ("  writes one to start from", MUTED)),
+        line(("  ", ""), ("?", KEY), ("  shows every key", MUTED)),
+    ]

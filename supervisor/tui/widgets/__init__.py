@@ -1,0 +1,1 @@
+"""Widgets: each shows a slice of the picture; none awaits the engine or imports the app."""

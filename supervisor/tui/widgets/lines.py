@@ -1,0 +1,72 @@
+"""A scrolling list of ready lines: the base of everything here that shows more than one line.
+
+Owns: line-by-line drawing, so that only what is visible costs. Must never take a bare string.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+
+class Lines(ScrollView, can_focus=False):
+    """Lines of ``Content``, one a row, cut at the right edge."""
+
+    DEFAULT_CSS = """
+    Lines {
+        height: 1fr;
+        overflow-x: hidden;
+        overflow-y: auto;
+        scrollbar-size-vertical: 1;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id, classes=classes)
+        self._lines: Sequence[Content] = ()
+
+    @property
+    def lines(self) -> Sequence[Content]:
+        """What is shown."""
+        return self._lines
+
+    def set_lines(self, lines: Sequence[Content]) -> None:
+        """Show these lines; nothing is drawn when nothing changed."""
+        if len(lines) == len(self._lines) and all(
+            new is old or new.is_same(old) for new, old in zip(lines, self._lines, strict=True)
+        ):
+            return
+        self._lines = lines
+        self.virtual_size = Size(self.size.width, len(lines))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """One row of the screen."""
+        width = self.room
+        place = self.scroll_offset.y + y
+        if not 0 <= place < len(self._lines):
+            return Strip.blank(width, self.rich_style)
+        return self.draw(self._lines[place], width)
+
+    @property
+    def room(self) -> int:
+        """Cells of a row: the width without the scrollbar."""
+        return self.scrollable_content_region.width
+
+    def draw(self, content: Content, width: int) -> Strip:
+        """``content`` as one row of exactly ``width`` cells."""
+        # A wrapped row would push the others down: cut it, keeping its first line.
+        strips = Visual.to_strips(
+            self, content.truncate(width, ellipsis=True), width, 1, self.visual_style, pad=True
+        )
+        return strips[0] if strips else Strip.blank(width, self.rich_style)
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last line is in view."""
+        return self.scroll_offset.y >= len(self._lines) - self.size.height
