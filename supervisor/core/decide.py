@@ -84,7 +84,7 @@ def _checkpoint(turn: Turn, fact: f.CheckpointSeen) -> None:
     if problem := _out_of_order(turn.state, newest, fact):
         _checkpoint_bad(turn, f.CheckpointBad(problem))
         return
-    generation = newest.generation + 1 if newest else 1
+    generation = turn.state.next_generation
     epoch = fact.epoch if fact.epoch is not None else turn.state.epoch
     turn.record(
         e.CheckpointRecorded(

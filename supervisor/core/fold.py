@@ -203,6 +203,7 @@ def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Momen
     return replace(
         state,
         checkpoints=(*state.checkpoints, event.checkpoint)[-KEPT_CHECKPOINTS:],
+        newest_generation=event.checkpoint.generation,
         progress_at=at,
         retries_in_row=0,
         deaths=(),

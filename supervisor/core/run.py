@@ -312,6 +312,8 @@ class RunState:
     """Why the newest progress.json could not be used; None when it was."""
     checkpoints: tuple[Checkpoint, ...] = ()
     """Kept generations, newest last."""
+    newest_generation: int = 0
+    """The highest generation ever recorded: a rollback never gives its number out again."""
     anomalies: tuple[Anomaly, ...] = ()
     """The newest 50, oldest first."""
     anomaly_count: int = 0
@@ -341,3 +343,9 @@ class RunState:
     def checkpoint(self) -> Checkpoint | None:
         """The newest good generation."""
         return self.checkpoints[-1] if self.checkpoints else None
+
+    @property
+    def next_generation(self) -> int:
+        """The number of the next checkpoint: also above those rolled back (I5)."""
+        kept = self.checkpoints[-1].generation if self.checkpoints else 0
+        return max(self.newest_generation, kept) + 1

@@ -198,7 +198,7 @@ class Observer:
         state = self._state_of(run_id)
         if state is None or (state.checkpoint and state.checkpoint.sha256 == checked.sha256):
             return
-        generation = state.checkpoint.generation + 1 if state.checkpoint else 1
+        generation = state.next_generation
         await asyncio.to_thread(checkpoints.keep, self._project, run_id, generation, data)
         fact = f.CheckpointSeen(checked.sha256, checked.size_bytes, checked.epoch, checked.sequence)
         self._feed(run_id, fact)
