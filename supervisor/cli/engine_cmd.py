@@ -7,6 +7,7 @@ import argparse
 from supervisor.cli import output
 from supervisor.cli.session import connect, ensure_engine, own_name, snapshot, wait_until_gone
 from supervisor.config.paths import Project
+from supervisor.control.client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import Status
 
@@ -48,13 +49,13 @@ def up(arguments: argparse.Namespace, project: Project) -> int:
     return 0
 
 
-def autostart(client: object) -> list[dict[str, str]]:
+def autostart(client: SyncClient) -> list[dict[str, str]]:
     """Start agents with autostart that never ran or were ended by ``down --stop-agents``.
 
     What succeeded is not repeated, and what the operator stopped stays stopped: opening the
     interface must not cost anything by itself.
     """
-    mirror = Mirror(snapshot(client))  # type: ignore[arg-type]
+    mirror = Mirror(snapshot(client))
     newest = {state.agent: state for state in mirror.runs.values()}
     wanted = [
         spec.name
@@ -67,8 +68,7 @@ def autostart(client: object) -> list[dict[str, str]]:
     ]
     if not wanted:
         return []
-    call = client.call  # type: ignore[attr-defined]
-    runs: list[dict[str, str]] = call("start", {"names": wanted, "by": own_name()})["runs"]
+    runs: list[dict[str, str]] = client.call("start", {"names": wanted, "by": own_name()})["runs"]
     return runs
 
 

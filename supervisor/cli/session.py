@@ -41,7 +41,7 @@ def ensure_engine(project: Project) -> tuple[SyncClient, bool]:
     from supervisor.process.daemon import start_keeper
 
     project.ensure()
-    engine = [sys.executable, "-m", "supervisor.engine", str(project.directory)]
+    engine = engine_argv(project)
     start_keeper(project.state_dir, project.directory, engine, sys.executable)
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end:
@@ -54,6 +54,15 @@ def ensure_engine(project: Project) -> tuple[SyncClient, bool]:
         why=_log_tail(project),
         fix=f"See {project.engine_log} and {project.keeper_log}, or run: longwatch doctor",
     )
+
+
+def engine_argv(project: Project) -> list[str]:
+    """How an engine of this directory is started.
+
+    ``-P``: the project directory is the working directory and agents write there; a
+    ``signal.py`` in it must not shadow the standard library.
+    """
+    return [sys.executable, "-P", "-m", "supervisor.engine", str(project.directory)]
 
 
 def wait_until_gone(project: Project) -> None:

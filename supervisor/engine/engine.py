@@ -41,7 +41,7 @@ from supervisor.engine.specs import Specs
 from supervisor.engine.starting import begin_run, resolve_run
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import KeeperLink
-from supervisor.store.database import open_event_log
+from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.ports import EventLog
 
 LEAVE_TIMEOUT_S = 90.0
@@ -87,9 +87,14 @@ class Engine:
         return 0
 
     async def _open(self, stack: AsyncExitStack) -> None:
-        opened = await open_event_log(self.project.state_db, self._storage_changed)
-        self._log = opened.log
+        log = await SqliteEventLog.open(self.project.state_db, on_problem=self._storage_changed)
+        self._log = log
         stack.push_async_callback(self._close_log)
+        if log.report.problem:
+            sys.stderr.write(
+                f"longwatch engine: state.db was set aside as {log.report.set_aside}: "
+                f"{log.report.problem}\n"
+            )
         self._keeper = await KeeperLink.from_environment()
         self._keeper.on_lost = self._leave.set
         stack.callback(self._keeper.close)
@@ -113,8 +118,6 @@ class Engine:
         )
         self._server = Server(self.project.control_socket(), Api(self).handlers())
         self.rounds = Rounds(self)
-        for note in opened.notes:
-            sys.stderr.write(f"longwatch engine: {note}\n")
 
     async def _close_log(self) -> None:
         await self._log.close()
@@ -148,7 +151,7 @@ class Engine:
         """
         from supervisor.process.daemon import keeper_argv
 
-        engine = [sys.executable, "-m", "supervisor.engine", str(self.project.directory)]
+        engine = [sys.executable, "-P", "-m", "supervisor.engine", str(self.project.directory)]
         argv = keeper_argv(self.project.state_dir, engine, sys.executable)
         os.chdir(self.project.directory)
         os.execv(argv[0], argv)  # noqa: S606  the same list the keeper is always started with

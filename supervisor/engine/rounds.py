@@ -35,7 +35,7 @@ class Rounds:
     @property
     def watch_words(self) -> str:
         """``events``, or ``polling: why``."""
-        return self._hints.words
+        return self._hints.mode
 
     def start(self) -> None:
         """Begin all rounds."""
@@ -55,12 +55,14 @@ class Rounds:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _follow_hints(self) -> None:
-        async for hinted in self._hints:
-            names: dict[str, set[str]] = {}
-            for hint in hinted:
-                names.setdefault(hint.run_id, set()).add(hint.name)
-            for run_id, changed in names.items():
-                self._engine.look(run_id, changed)
+        self._hints = Hints(self._engine.project.runs_dir)
+        async with self._hints as hints:
+            async for hinted in hints:
+                names: dict[str, set[str]] = {}
+                for hint in hinted:
+                    names.setdefault(hint.run_id, set()).add(hint.name)
+                for run_id, changed in names.items():
+                    self._engine.look(run_id, changed)
 
     async def _scan(self) -> None:
         for state in self._engine.runs.active():

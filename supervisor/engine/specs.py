@@ -30,7 +30,7 @@ class Specs:
             return list(error.problems)
         except UserError as error:
             return [str(error)]
-        self._specs = {spec.name: spec for spec in config.agents}
+        self._specs = dict(config.agents)
         return []
 
     def has_changed(self) -> bool:
