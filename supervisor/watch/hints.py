@@ -40,6 +40,8 @@ POLL_MS = 500
 """Between two walks of the whole tree where there are no events."""
 RETRY_EVENTS_S = 60.0
 """After a limit was hit, how long to poll before trying events again."""
+PROBE_S = 30.0
+"""How often to ask for one watch more: at the limit, new directories stay unwatched in silence."""
 MAX_PENDING = 10_000
 """Hints not yet taken; over it they become one a run."""
 
@@ -75,6 +77,7 @@ class Hints:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poll_why: str | None = None
         self._poll_until = 0.0
+        self._is_forgiving = False
 
     @property
     def mode(self) -> str:
@@ -118,7 +121,7 @@ class Hints:
             try:
                 self._watch(held)
             except (OSError, RuntimeError) as error:  # The backend's own error is a RuntimeError.
-                self._poll_for_a_while(error)
+                self._recover(error)
             finally:
                 os.close(held)
 
@@ -129,27 +132,42 @@ class Hints:
         """
         why = why_no_events(self._root) or self._poll_why
         is_polling = why is not None
-        with RustNotify([self._root], False, is_polling, POLL_MS, True, True) as notify:
+        with RustNotify(
+            [self._root], False, is_polling, POLL_MS, True, self._is_forgiving
+        ) as notify:
             self._mode = f"polling: {why}" if why else "events"
-            changed_at = time.monotonic()
+            changed_at = probed_at = time.monotonic()
             while not self._stop.is_set() and _is_same(held, self._root):
                 is_quiet = time.monotonic() - changed_at > QUIET_AFTER_S
                 step_ms = QUIET_STEP_MS if is_quiet else BUSY_STEP_MS
                 found = notify.watch(DEBOUNCE_MS, step_ms, CHECK_MS, self._stop)
+                now = time.monotonic()
                 if isinstance(found, set):
-                    changed_at = time.monotonic()
+                    changed_at = now
                     self._publish(path for _, path in found)
-                if self._poll_why is not None and time.monotonic() > self._poll_until:
+                if self._poll_why is not None and now > self._poll_until:
                     self._poll_why = None
                     return
+                if not is_polling and now - probed_at > PROBE_S:
+                    probed_at = now
+                    RustNotify([self._root], False, False, POLL_MS, False, False).close()
 
-    def _poll_for_a_while(self, error: Exception) -> None:
-        """A limit was hit, or the tree moved under the backend while it was listing it."""
+    def _recover(self, error: Exception) -> None:
+        """After a failed watch: at a limit, poll for a while; else forgive single directories.
+
+        A directory may be unreadable, or have vanished while the tree was listed. Forgiving from
+        the start would hide the limits too (watchfiles 1.3 then ignores every error).
+        """
+        why = _limit_reached(error)
+        if why is None and not self._is_forgiving:
+            self._is_forgiving = True
+            return
         if self._poll_why is not None:
             self._stop.wait(MISSING_POLL_S)  # Polling failed too: do not spin.
             return
-        self._poll_why = _why_failed(error)
+        self._poll_why = why or f"events failed: {str(error)[:200]!a}"
         self._poll_until = time.monotonic() + RETRY_EVENTS_S
+        self._is_forgiving = False
 
     def _publish(self, paths: Iterable[str]) -> None:
         hints = {hint for path in paths if (hint := hint_of(path, self._root)) is not None}
@@ -189,10 +207,11 @@ def _is_same(held: int, root: str) -> bool:
     return os.path.samestat(os.fstat(held), there)
 
 
-def _why_failed(error: Exception) -> str:
+def _limit_reached(error: Exception) -> str | None:
     number = error.errno if isinstance(error, OSError) else None
-    if number == ENOSPC or "limit" in str(error).lower():
-        return "the limit of inotify watches is reached (sysctl fs.inotify.max_user_watches)"
-    if number == EMFILE or "too many open files" in str(error).lower():
+    text = str(error).lower()
+    if number == EMFILE or "too many open files" in text:
         return "the limit of inotify instances is reached (sysctl fs.inotify.max_user_instances)"
-    return f"events failed: {str(error)[:200]!a}"
+    if number == ENOSPC or "limit reached" in text:
+        return "the limit of inotify watches is reached (sysctl fs.inotify.max_user_watches)"
+    return None
