@@ -99,6 +99,7 @@ class Agent(Asking):
             if not self._fence.is_broken:
                 self._leave(error)
             self._journal.close()
+            self._launch.unlock()
         self._shutdown.remove()
 
     def _leave(self, error: BaseException | None) -> None:

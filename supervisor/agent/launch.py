@@ -51,6 +51,12 @@ class Launch:
         self.lock: int | None = None
         """Descriptor that keeps a second local run out; inherited by nobody."""
 
+    def unlock(self) -> None:
+        """Let the next local run begin; nothing to do under a supervisor."""
+        if self.lock is not None:
+            os.close(self.lock)
+            self.lock = None
+
 
 def read_launch(environ: Mapping[str, str]) -> Launch:
     """The launch that ``environ`` describes; without LONGWATCH_RUN_DIR a local one.

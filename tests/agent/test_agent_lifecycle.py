@@ -132,6 +132,21 @@ def test_progress_is_coalesced_and_the_last_value_is_never_lost(room: Any) -> No
     assert progress["usage"] == {"input_tokens": 11, "cost_usd": 0.5, "model": "m"}
 
 
+def test_a_reader_always_finds_a_whole_progress_file(room: Any) -> None:
+    process = room.start(
+        "with Agent() as agent:\n"
+        "    for n in range(800):\n"
+        "        agent.stage(f'stage {n}' * 50)\n"
+    )
+    room.wait_for((room.run_dir / "progress.json").exists)
+    reads = 0
+    while process.poll() is None:
+        assert room.read("progress.json")["status"] in ("running", "done")
+        reads += 1
+    assert process.communicate()[1] == ""
+    print(f"{reads} reads")
+
+
 def test_a_first_value_before_a_long_silence_shows_at_once(room: Any) -> None:
     process = room.start(
         "with Agent() as agent:\n"

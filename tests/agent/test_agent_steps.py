@@ -65,6 +65,46 @@ with Agent() as agent:
     assert ledger(room) == ["handled", "fatal", "fatal"]
 
 
+def test_a_failed_step_runs_again_also_when_its_error_was_wrapped(room: Any) -> None:
+    body = """
+def flaky():
+    with open('ledger', 'a') as file:
+        file.write('tried\\n')
+    if not os.path.exists('healed'):
+        raise OSError(5, 'no disk')
+with Agent() as agent:
+    try:
+        agent.step(flaky)
+    except OSError as error:
+        agent.step(str, 'a step that makes the error count')
+        raise RuntimeError('cannot go on') from error
+"""
+    assert room.run(body)[0] == 1
+    (room.folder / "healed").touch()
+    assert room.run(body)[0] == 0
+    assert ledger(room) == ["tried", "tried"]
+
+
+def test_a_replayed_error_is_of_its_own_class(room: Any) -> None:
+    body = """
+class OddError(Exception):
+    def __init__(self, code, *, needed): super().__init__(code)
+def fails(which):
+    raise OSError(2, 'gone', 'a/b') if which else OddError(7, needed=True)
+with Agent() as agent:
+    for which in (0, 1):
+        try:
+            agent.step(fails, which)
+        except (OddError, FileNotFoundError, OSError) as error:
+            agent.log(type(error).__name__, error.args)
+    agent.step(str, 'on')
+    if agent.attempt == 1: os._exit(9)
+"""
+    first, second = room.run(body)[1], room.run(body)[1]
+    assert first == second
+    assert "OddError (7,)" in first
+
+
 def test_an_idempotency_key_is_the_same_in_every_try_of_a_step_only(room: Any) -> None:
     body = """
 with Agent() as agent:
