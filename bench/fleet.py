@@ -85,9 +85,9 @@ async def _under_writes(
     async def listen() -> None:
         async for notice in client.notices():
             arrived = time.perf_counter()
-            if notice.get("method") != "events":
+            if notice.method != "events":
                 continue
-            for event in notice["params"]["events"]:
+            for event in notice.params["events"]:
                 if event["type"] != "ProgressReported":
                     continue
                 completed = int(event["data"]["progress"]["step"]["completed"])

@@ -9,7 +9,7 @@ from typing import Any
 from supervisor.cli import output
 from supervisor.cli.session import connect, own_name, snapshot
 from supervisor.config.paths import Project
-from supervisor.control.client import SyncClient
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
 from supervisor.errors import RefusedError, UserError

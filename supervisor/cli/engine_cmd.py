@@ -7,7 +7,7 @@ import argparse
 from supervisor.cli import output
 from supervisor.cli.session import connect, ensure_engine, own_name, snapshot, wait_until_gone
 from supervisor.config.paths import Project
-from supervisor.control.client import SyncClient
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import Status
 
@@ -77,7 +77,7 @@ def down(arguments: argparse.Namespace, project: Project) -> int:
     client = connect(project)
     mirror = Mirror(snapshot(client))
     result = client.call(
-        "shutdown", {"stop_agents": arguments.stop_agents, "by": own_name()}, timeout=120.0
+        "shutdown", {"stop_agents": arguments.stop_agents, "by": own_name()}, timeout_s=120.0
     )
     client.close()
     wait_until_gone(project)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, snapshot
+from supervisor.cli.session import arrivals, connect, snapshot
 from supervisor.config.paths import Project
 from supervisor.core.describe import describe
 from supervisor.core.record import recorded_from_plain
@@ -37,9 +37,9 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
             missed = client.call("subscribe", {"since": since})
             printer.show(missed.get("events", []))
             while True:
-                for notice in client.notices(NOTICE_WAIT_S):
-                    if notice.get("method") == "events":
-                        printer.show(notice["params"]["events"])
+                for method, params in arrivals(client, NOTICE_WAIT_S):
+                    if method == "events":
+                        printer.show(params["events"])
         while True:
             result = client.call("history", {"since": since, "limit": PIECE})
             printer.show(result["events"])

@@ -9,7 +9,7 @@ from supervisor.cli import output
 from supervisor.cli.session import connect, snapshot
 from supervisor.cli.status_cmd import find
 from supervisor.config.paths import Project
-from supervisor.control.client import SyncClient
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
 from supervisor.core.text import safe_text
@@ -66,7 +66,7 @@ class _Stream:
         """The last ``count`` whole lines."""
         piece = self._read(-TAIL_BYTES)
         lines = self._lines(piece["data"])
-        if piece["start"] > 0 and lines:
+        if int(str(piece["start"])) > 0 and lines:
             lines = lines[1:]  # The first one was cut at its beginning.
         return lines[-count:] if count > 0 else []
 

@@ -11,14 +11,15 @@ import argparse
 import os
 import signal
 import sys
+import time
 from types import FrameType
 
 from supervisor.cli import output
 from supervisor.cli.ask_inline import ask_inline
 from supervisor.cli.follow import Follower
-from supervisor.cli.session import ensure_engine, own_name
+from supervisor.cli.session import arrivals, ensure_engine, own_name
 from supervisor.config.paths import Project
-from supervisor.control.client import SyncClient
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
 from supervisor.core.text import safe_text
@@ -110,10 +111,12 @@ def _until_over(
 ) -> None:
     left_open: set[str] = set()
     while not follower.is_over():
-        for notice in client.notices(NOTICE_WAIT_S):
-            mirror.take(notice, follower.see)
+        for method, params in arrivals(client, NOTICE_WAIT_S):
+            mirror.take(method, params, follower.see)
             if follower.is_over():
                 return
+            if is_terminal and follower.has_questions(left_open):
+                break
         if is_terminal:
             _ask_next(client, follower, left_open, by)
 
@@ -145,12 +148,12 @@ def _stop(client: SyncClient, mirror: Mirror, follower: Follower, by: str) -> No
             client.call("stop", {"names": [run_id], "by": by})
         except RefusedError:
             continue  # It ended by itself in this moment.
-    import time
-
     end = time.monotonic() + STOP_WAIT_S
     while time.monotonic() < end and any(s.status not in FINAL for s in follower.states()):
-        for notice in client.notices(NOTICE_WAIT_S):
-            mirror.take(notice, follower.see)
+        for method, params in arrivals(client, NOTICE_WAIT_S):
+            mirror.take(method, params, follower.see)
+            if all(s.status in FINAL for s in follower.states()):
+                break
 
 
 def _summarise(follower: Follower) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from supervisor import __version__
 from supervisor.config.defaults import START_TIMEOUT_S
 from supervisor.config.paths import Project
-from supervisor.control.client import SyncClient
+from supervisor.control.messages import ConnectionLostError
+from supervisor.control.sync_client import SyncClient
 from supervisor.errors import EnvironmentFaultError, NotRunningError
 
 ATTEMPT_EVERY_S = 0.02
@@ -96,7 +98,7 @@ def _try_connect(project: Project) -> SyncClient | None:
     try:
         client = SyncClient.connect(path)
         client.call("hello", {"client": "cli", "version": __version__, "protocol": 1})
-    except (ConnectionError, FileNotFoundError, TimeoutError):
+    except (NotRunningError, ConnectionLostError, TimeoutError):
         return None
     return client
 
@@ -113,6 +115,14 @@ def _last_lines(log: Path) -> list[str]:
         return log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
     except OSError:
         return []
+
+
+def arrivals(client: SyncClient, quiet_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Notices as they come, until none came for ``quiet_s`` seconds."""
+    try:
+        yield from client.notices(quiet_s)
+    except TimeoutError:
+        return
 
 
 def snapshot(client: SyncClient) -> dict[str, Any]:

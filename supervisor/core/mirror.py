@@ -27,7 +27,8 @@ class Mirror:
 
     def take(
         self,
-        notice: dict[str, Any],
+        method: str,
+        params: dict[str, Any],
         see: Callable[[Recorded, RunState | None], None] = lambda _recorded, _state: None,
     ) -> None:
         """Apply one notice of the control socket; ``see`` gets every new event and its run.
@@ -35,10 +36,9 @@ class Mirror:
         Events the picture already holds are passed over, so that a snapshot and the notices
         that raced with it fit together.
         """
-        params = notice.get("params", {})
-        if notice.get("method") == "samples":
+        if method == "samples":
             self.samples = params["samples"]
-        elif notice.get("method") == "events":
+        elif method == "events":
             self.take_events(params["events"], see)
 
     def take_events(

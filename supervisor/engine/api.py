@@ -19,7 +19,7 @@ from supervisor.core.text import safe_text
 from supervisor.engine.params import flag, names, optional_text, text, whole
 
 if TYPE_CHECKING:
-    from supervisor.control.server import Connection
+    from supervisor.control.connection import Connection
     from supervisor.engine.engine import Engine
 
 Handler = Callable[["Connection", dict[str, Any]], Awaitable[Any]]
@@ -50,13 +50,14 @@ class Api:
             "shutdown": self.shutdown,
         }
 
-    async def hello(self, _connection: Connection, params: dict[str, Any]) -> Any:
+    async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:
         """Who is there; a client of another protocol is told so here."""
+        connection.name = safe_text(text(params, "client", default=""), limit=80)
         protocol = whole(params, "protocol", default=1)
         if protocol != 1:
             raise CallRefusedError(
-                "refused",
                 f"this engine speaks protocol 1, the client {protocol}",
+                code="refused",
                 fix="Use the same version of longwatch on both sides",
             )
         return {"engine": self._engine.describe()}
@@ -121,8 +122,8 @@ class Api:
         if spec is None:
             known = ", ".join(sorted(self._engine.specs)) or "none"
             raise CallRefusedError(
-                "unknown_run",
                 f"no agent {safe_text(name, limit=80)!r} in config.toml",
+                code="unknown_run",
                 why=f"Known agents: {known}",
             )
         return spec
@@ -213,11 +214,11 @@ class Api:
         if len(still_open) == 1:
             return still_open[0]
         if len(still_open) > 1:
-            raise CallRefusedError("refused", f"{wanted} names {len(still_open)} requests")
+            raise CallRefusedError(f"{wanted} names {len(still_open)} requests", code="refused")
         if not found:
             raise CallRefusedError(
-                "unknown_request",
                 f"no request {safe_text(wanted, limit=80)}",
+                code="unknown_request",
                 fix="See: longwatch requests",
             )
         return found[-1]
@@ -227,7 +228,7 @@ class Api:
         state = await self._engine.resolve(text(params, "run"))
         stream = text(params, "stream", default="out")
         if stream not in ("out", "err"):
-            raise CallRefusedError("refused", f"stream is {stream!r}, expected out or err")
+            raise CallRefusedError(f"stream is {stream!r}, expected out or err", code="refused")
         offset = whole(params, "offset", default=0, minimum=None)
         return self._engine.read_log(
             state.id, stream, offset, whole(params, "limit", default=65536)
@@ -251,8 +252,8 @@ class Api:
         problems = await self._engine.reload()
         if problems:
             raise CallRefusedError(
-                "refused",
                 "config.toml has errors; the running configuration stays",
+                code="refused",
                 why="\n".join(problems),
                 fix="See: longwatch config check",
             )
@@ -278,7 +279,7 @@ def _may_concern(state: RunState, fact: Fact) -> bool:
 
 def _refused(refusal: Refusal, *, where: str = "") -> CallRefusedError:
     what = f"{where}: {refusal.what}" if where else refusal.what
-    return CallRefusedError(refusal.code, what, fix=refusal.fix)
+    return CallRefusedError(what, code=refusal.code, fix=refusal.fix)
 
 
 def is_unique_suffix(run_id: str, suffix: str) -> bool:

@@ -12,14 +12,15 @@ import random
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
 from supervisor import __version__
 from supervisor.config.paths import Project
-from supervisor.control.locate import write_socket_pointer
-from supervisor.control.messages import encode_notice
+from supervisor.control import locate
+from supervisor.control.messages import notice_line
 from supervisor.control.server import Server
 from supervisor.core import events as e
 from supervisor.core import facts as f
@@ -44,8 +45,9 @@ from supervisor.process.keeper_link import KeeperLink
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.ports import EventLog
 
-LEAVE_TIMEOUT_S = 90.0
-"""Longest wait for the runs to end when asked to stop them; each has its own grace."""
+LEAVE_TIMEOUT_S = 50.0
+"""Longest wait for the runs to end when asked to stop them, below what a call may take; what
+lives longer has a grace that says so, and the keeper ends it."""
 
 
 class Engine:
@@ -116,7 +118,9 @@ class Engine:
         self._attempts = Attempts(
             self.project, self._keeper, self.runs, self._performer, self._observer
         )
-        self._server = Server(self.project.control_socket(), Api(self).handlers())
+        self._server = Server(self.project.control_socket(), on_failure=self._handler_failed)
+        for method, handler in Api(self).handlers().items():
+            self._server.register(method, handler)
         self.rounds = Rounds(self)
 
     async def _close_log(self) -> None:
@@ -140,7 +144,8 @@ class Engine:
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self._server.start()
         stack.push_async_callback(self._server.close)
-        write_socket_pointer(self.project)
+        locate.publish(self.project, self.project.control_socket())
+        stack.callback(locate.withdraw, self.project)
         self.rounds.start()
         stack.push_async_callback(self.rounds.stop)
 
@@ -174,13 +179,18 @@ class Engine:
             state = self.runs.state(run_id) if run_id else None
             if state is not None and state.status in FINAL:
                 self._observer.forget(run_id)
-        if self._server.has_subscribers:
+        if self.has_audience:
             events = [recorded_to_plain(recorded) for recorded in batch]
-            self._server.broadcast(encode_notice("events", {"events": events}))
+            self._server.broadcast(notice_line("events", {"events": events}))
 
     def _storage_changed(self, problem: str | None) -> None:
         word = f"cannot store events: {problem}" if problem else "storing events works again"
         sys.stderr.write(f"longwatch engine: {word}\n")
+
+    def _handler_failed(self, method: str, error: Exception) -> None:
+        """A bug of ours in a call: the client was told, the log gets the traceback."""
+        sys.stderr.write(f"longwatch engine: call {method}:\n")
+        traceback.print_exception(error)
 
     def _failed(self, run_id: str, error: Exception) -> None:
         """Something asked for could not be carried out: said on the run, never swallowed."""
@@ -213,7 +223,7 @@ class Engine:
     @property
     def has_audience(self) -> bool:
         """Whether anybody watches: samples are taken for eyes only."""
-        return self._server.has_subscribers
+        return bool(self._server.subscribers)
 
     def broadcast(self, notice: bytes) -> None:
         """Send an encoded notice to every subscriber."""

@@ -12,7 +12,7 @@ from supervisor.config.defaults import (
     SAMPLE_INTERVAL_S,
     SCAN_INTERVAL_S,
 )
-from supervisor.control.messages import encode_notice
+from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, Status
 from supervisor.process.usage import UsageSampler
@@ -85,7 +85,7 @@ class Rounds:
             for run_id, sample in sampled.items()
         }
         now = to_plain(self._engine.clock())
-        self._engine.broadcast(encode_notice("samples", {"samples": self.samples, "now": now}))
+        self._engine.broadcast(notice_line("samples", {"samples": self.samples, "now": now}))
 
     async def _look_at_config(self) -> None:
         if self._engine.specs.has_changed():

@@ -57,12 +57,16 @@ async def resolve_run(runs: Runs, log: EventLog, name: str) -> RunState:
         if len(found) == 1:
             return found[0]
         if len(found) > 1:
-            raise CallRefusedError("refused", f"{name} names {len(found)} runs; type more of it")
+            raise CallRefusedError(
+                f"{name} names {len(found)} runs; type more of it", code="refused"
+            )
         older = await log.find_run(suffix)
         if len(older) == 1:
             loaded = await log.load_run(older[0])
             return fold_loaded(loaded.runs, loaded.tail)[older[0]]
     known = ", ".join(sorted({state.agent for state in runs.states()})) or "none"
     raise CallRefusedError(
-        "unknown_run", f"no run of {safe_text(name, limit=80)!r}", why=f"Agents with runs: {known}"
+        f"no run of {safe_text(name, limit=80)!r}",
+        code="unknown_run",
+        why=f"Agents with runs: {known}",
     )
