@@ -27,7 +27,9 @@ class ExitRecord(AgentModel):
     at: float
     """Unix seconds."""
     at_mono: float
-    """CLOCK_MONOTONIC seconds of that boot."""
+    """CLOCK_MONOTONIC seconds of ``boot``."""
+    boot: str = ""
+    """The kernel's boot id, to which ``pid`` and ``at_mono`` belong."""
     known: bool
     """False when it was adopted: its status is lost."""
     leftovers: Annotated[int, Field(ge=0)] = 0

@@ -14,6 +14,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from supervisor.protocol.answer import AnswerFile
+from supervisor.protocol.canonical import canonical_sha256
 from supervisor.protocol.checkpoint import CheckpointEnvelope
 from supervisor.protocol.exit_record import ExitRecord
 from supervisor.protocol.progress import ProgressFile
@@ -28,6 +29,75 @@ MODELS: dict[str, type[BaseModel]] = {
     "exit": ExitRecord,
 }
 
+_HASH = "61ff5d21d4c5ea6dd3ad5e4a5aa6a7ec1cb3b0c8a7e2f9d5c4b3a29180706f5e"
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "progress": {
+        "status": "comparing licences",
+        "stage": {"name": "compare", "index": 2, "total": 3},
+        "stages": ["collect", "compare", "report"],
+        "step": {"name": "httpx", "completed": 14, "total": 80, "unit": "packages"},
+        "estimated_completion": "2026-03-01T12:00:00Z",
+        "anomalies": [
+            {
+                "id": "slow-1",
+                "time": "2026-03-01T11:02:00Z",
+                "kind": "slow-service",
+                "severity": "warning",
+                "message": "the registry answers in 9 s",
+            }
+        ],
+        "errors": [
+            {"service": "registry", "status_code": 503, "retryable": True, "message": "503"}
+        ],
+        "usage": {"input_tokens": 1200, "output_tokens": 340, "cost_usd": 0.02},
+        "services": {"registry": {"calls": 15, "retries": 1, "failures": 0, "breaker": "closed"}},
+        "updated_at": "2026-03-01T11:02:01.250Z",
+    },
+    "checkpoint": {
+        "longwatch_checkpoint": 1,
+        "run_id": "01JX0000000000000000000001",
+        "epoch": 2,
+        "sequence": 14,
+        "sha256": canonical_sha256({"position": 14}),
+        "state": {"position": 14},
+    },
+    "request": {
+        "kind": "approve",
+        "title": "Publish the report?",
+        "action": {"argv": ["scp", "report.md", "web:"]},
+        "explanation": "All 80 packages are checked.",
+        "default": False,
+        "expires_at": "2026-03-02T12:00:00Z",
+        "on_timeout": "deny",
+    },
+    "answer": {
+        "id": "approve-61ff5d21d4c5-1",
+        "request_sha256": _HASH,
+        "allow": True,
+        "option": None,
+        "text": None,
+        "comment": "go ahead",
+        "by": "tui",
+        "answered_at": "2026-03-01T12:30:00.000Z",
+        "expired": False,
+    },
+    "exit": {
+        "run": "01JX0000000000000000000001",
+        "epoch": 2,
+        "pid": 4711,
+        "code": None,
+        "signal": 9,
+        "ended_by": None,
+        "reason": None,
+        "at": 1772366400.5,
+        "at_mono": 86400.25,
+        "boot": "b5f0c8c4-0a50-4ae5-9d6b-2f0f3c1f3a55",
+        "known": True,
+        "leftovers": 0,
+    },
+}
+"""One of each, shown in its schema."""
+
 
 def schema_of(name: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one kind of file; KeyError for a name not in ``MODELS``."""
@@ -36,6 +106,7 @@ def schema_of(name: str) -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,
         "title": f"Longwatch {name} file, version 1",
+        "examples": [EXAMPLES[name]],
     }
 
 

@@ -1,8 +1,8 @@
 """What changed in a run directory since it was last looked at: the truth behind every hint.
 
 Only stat calls and one directory listing; nothing is opened for reading, no clock is read, and
-nothing raises for what an agent did. Measured on 2 shared cores, nothing changed: 17 µs for a run
-without requests, 23 µs for one with two, so 1,000 runs cost about 20 ms a pass.
+nothing raises for what an agent did. Measured on 2 shared cores, nothing changed: 12 µs for a run
+without requests, 18 µs for one with two, so 1,000 runs cost 12 to 18 ms a pass.
 """
 
 from __future__ import annotations

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from supervisor.protocol import exit_status, schemas
-from supervisor.protocol.checkpoint import CheckpointEnvelope
+from supervisor.protocol.checkpoint import CheckpointEnvelope, CheckpointFacts, checkpoint_check
 from supervisor.protocol.exit_record import ExitRecord
+from supervisor.protocol.progress import ProgressReport, progress_from_json
+from supervisor.protocol.request import RequestDraft, request_from_json
 
 
 def test_the_schema_files_are_up_to_date() -> None:
@@ -36,6 +38,26 @@ def test_every_field_that_a_schema_requires_it_describes(name: str) -> None:
     assert set(schema["required"]) <= set(schema["properties"])
     assert schema["type"] == "object"
     assert schema.get("additionalProperties", True) is True, "unknown fields are kept"
+
+
+@pytest.mark.parametrize("name", schemas.MODELS)
+def test_the_example_in_every_schema_is_valid(name: str) -> None:
+    shipped = json.loads((schemas.DIRECTORY / f"{name}.json").read_text(encoding="utf-8"))
+    for example in shipped["examples"]:
+        schemas.MODELS[name].model_validate(example)
+        assert set(example) <= set(shipped["properties"])
+
+
+def test_the_examples_are_taken_without_a_complaint() -> None:
+    report = progress_from_json(schemas.EXAMPLES["progress"])
+    assert isinstance(report, ProgressReport)
+    assert report.problems == ()
+    draft = request_from_json("q", schemas.EXAMPLES["request"])
+    assert isinstance(draft, RequestDraft)
+    assert draft.problems == ()
+    envelope = schemas.EXAMPLES["checkpoint"]
+    facts = checkpoint_check(json.dumps(envelope).encode(), envelope["run_id"], "c.json")
+    assert isinstance(facts, CheckpointFacts)
 
 
 def test_times_are_text_or_numbers_in_the_schema() -> None:
