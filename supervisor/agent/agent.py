@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Any, ParamSpec, TypeVar
 
     from supervisor.agent.answer import Answer
-    from supervisor.agent.requests import Question
+    from supervisor.agent.question import Question
 
     T = TypeVar("T")
     P = ParamSpec("P")

@@ -8,7 +8,7 @@ comes back to the same call; without it, and always without a supervisor, it wai
 
 from __future__ import annotations
 
-from supervisor.agent.requests import new_question, wanted
+from supervisor.agent.question import new_question, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from supervisor.agent.answer import Answer
-    from supervisor.agent.requests import Question
+    from supervisor.agent.question import Question
 
 
 class Asking:

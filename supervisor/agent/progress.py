@@ -71,9 +71,9 @@ class ProgressFile:
         self.flush()
 
     def set_step(self, **changes: Any) -> None:
-        """Change the given fields of the step; None leaves one as it was."""
+        """Change the given fields of the step; None leaves one as it was, and so does NaN."""
         for key, value in changes.items():
-            if value is not None:
+            if value is not None and not _is_no_number(value):
                 self.step[key] = value
         self.touch()
 
@@ -101,7 +101,7 @@ class ProgressFile:
     def add_usage(self, amounts: dict[str, float], model: str | None) -> None:
         """Add to the sums over the whole run."""
         for key, amount in amounts.items():
-            if amount:
+            if amount and not _is_no_number(amount):
                 self.usage[key] = self.usage.get(key, 0) + amount
         if model is not None:
             self.usage["model"] = model
@@ -140,11 +140,17 @@ class ProgressFile:
             "updated_at": now_text(),
         }
         said = {key: value for key, value in fields.items() if value not in (None, [], {})}
-        # ASCII, because an agent may name a file whose name is no valid UTF-8.
-        self._files.write(PROGRESS, json.dumps(said).encode(), durable=False)
+        # An agent may name a file whose name is no valid UTF-8; the reader takes nothing else.
+        data = json.dumps(said, ensure_ascii=False).encode(errors="replace")
+        self._files.write(PROGRESS, data, durable=False)
 
     def close(self, status: str) -> None:
         """The last word of this attempt."""
         self.status = status
         self.flush()
         self._is_closed = True
+
+
+def _is_no_number(value: Any) -> bool:
+    """NaN or infinite: JSON has no such thing, and one would spoil the whole file."""
+    return isinstance(value, float) and value - value != 0

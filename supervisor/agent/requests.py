@@ -10,29 +10,25 @@ import json
 import time
 
 from supervisor.agent.answer import Answer
-from supervisor.agent.canonical import canonical, now_text, plain, sha256, time_text
+from supervisor.agent.canonical import canonical, now_text, sha256
 from supervisor.agent.faults import (
     NobodyToAskError,
     ParkedExit,
-    RequestRefusedError,
-    UnfitValueError,
 )
 from supervisor.agent.fence import Fence
 from supervisor.agent.positions import Positions
 from supervisor.agent.progress import ProgressFile
+from supervisor.agent.question import default_answer, question_sha256
 from supervisor.agent.run_files import ANSWERS, REQUESTS, RunFiles
 from supervisor.agent.shutdown import Shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
-    Question = dict[str, Any]
+    from supervisor.agent.question import Question
 
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
 """An answer is seen within this time by a process that waits in place."""
-ON_TIMEOUT = ("park", "default", "deny")
 
 
 class Requests:
@@ -57,7 +53,7 @@ class Requests:
         self._refused: set[str] = set()
 
     def ask(self, question: Question, *, park: bool) -> Answer:
-        """The answer to ``question`` (see ``new_question``), asked at most once in a run.
+        """The answer to ``question`` (of ``new_question``), asked at most once in a run.
 
         With ``park`` and a supervisor the process leaves (ParkedExit) until there is one;
         otherwise it waits here. Alone it asks the terminal, or applies the stated default.
@@ -96,7 +92,8 @@ class Requests:
             return known
         self._fence.check()
         with self._shutdown:
-            self._files.write(name, json.dumps(question).encode(), durable=True)
+            data = canonical(question, f"the question {question['title']!r}")
+            self._files.write(name, data, durable=True)
         return question
 
     def _show(self, status: str) -> None:
@@ -151,61 +148,3 @@ class Requests:
         answer |= {"answered_at": now_text(), "expired": False}
         data = json.dumps(answer).encode()
         self._files.write(f"{ANSWERS}/{request_id}.json", data, durable=True)
-
-
-def new_question(
-    kind: str,
-    title: str,
-    *,
-    action: Any = None,
-    explanation: str | None = None,
-    options: list[str] | None = None,
-    default: Any = None,
-    expires_in: float | None = None,
-    on_timeout: str = "park",
-) -> Question:
-    """The content of a request file; ``expires_in`` is seconds from now, None is never.
-
-    Raises UnfitValueError for an ``on_timeout``, option or default that cannot be.
-    """
-    if on_timeout not in ON_TIMEOUT:
-        raise UnfitValueError(f"on_timeout is {on_timeout!r}; one of {', '.join(ON_TIMEOUT)}")
-    if on_timeout == "default" and default is None:
-        raise UnfitValueError('on_timeout="default" needs a default')
-    if options is not None and default is not None and default not in options:
-        raise UnfitValueError(f"the default {default!r} is none of the options {options}")
-    question: Question = {"kind": kind, "title": title, "on_timeout": on_timeout}
-    said = {"action": action, "explanation": explanation, "options": options, "default": default}
-    question |= {key: value for key, value in said.items() if value is not None}
-    if expires_in is not None:
-        question["expires_at"] = time_text(time.time() + expires_in)
-    question["created_at"] = now_text()
-    as_read: Question = plain(question, f"the question {title!r}")
-    return as_read
-
-
-def question_sha256(question: Question) -> str:
-    """The hash an answer must carry: of what is asked and done, not of how it is explained."""
-    covered = {
-        "kind": question.get("kind"),
-        "title": question.get("title"),
-        "action": question.get("action"),
-        "options": question.get("options") or [],
-    }
-    return sha256(canonical(covered, f"the question {question.get('title')!r}"))
-
-
-def default_answer(question: Question) -> dict[str, Any]:
-    """The fields of an answer that takes the stated default."""
-    default = question["default"]
-    field = {"approve": "allow", "choose": "option"}.get(question["kind"], "text")
-    return {"allow": None, "option": None, "text": None, "comment": None, field: default}
-
-
-def wanted(value: str | None, answer: Answer, title: str) -> str:
-    """``value`` of ``answer``; RequestRefusedError when it was denied or came too late."""
-    if value is not None and not answer.is_expired and answer.allow is not False:
-        return value
-    how = "nobody answered in time" if answer.is_expired else f"{answer.by or 'operator'} denied it"
-    comment = f" ({answer.comment})" if answer.comment else ""
-    raise RequestRefusedError(f"no answer to {title!r}: {how}{comment}")

@@ -134,9 +134,7 @@ def test_progress_is_coalesced_and_the_last_value_is_never_lost(room: Any) -> No
 
 def test_a_reader_always_finds_a_whole_progress_file(room: Any) -> None:
     process = room.start(
-        "with Agent() as agent:\n"
-        "    for n in range(800):\n"
-        "        agent.stage(f'stage {n}' * 50)\n"
+        "with Agent() as agent:\n    for n in range(800):\n        agent.stage(f'stage {n}' * 50)\n"
     )
     room.wait_for((room.run_dir / "progress.json").exists)
     reads = 0
