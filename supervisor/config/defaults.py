@@ -46,7 +46,7 @@ CRASH_LOOP_WINDOW_S: Final = 600.0
 
 # --- The engine ---
 
-SCAN_INTERVAL_S: Final = 1.0
+SCAN_INTERVAL_S: Final = 1.5
 """Rescan of the run directories. The watch is a hint; the scan alone must show what is on disk
 within 2 s (RELIABILITY, trap 4)."""
 SAMPLE_INTERVAL_S: Final = 2.0
@@ -55,7 +55,7 @@ KEPT_CHECKPOINTS: Final = 3
 """Good generations kept: the newest, the one before a torn one, and one for a rollback."""
 START_STAGGER_S: Final = 0.02
 """Between two starts at once: 1,000 agents are up in 20 s (BARS) without a fork storm."""
-CONFIG_SCAN_INTERVAL_S: Final = 1.0
+CONFIG_SCAN_INTERVAL_S: Final = 1.5
 """How often config.toml is looked at for a change."""
 LOG_CAP_BYTES: Final = 16 * 1024 * 1024
 """Kept tail of one output file; the front is punched out beyond it (DESIGN 2)."""

@@ -41,7 +41,6 @@ class Attempts:
         self._observer = observer
         self._is_recovered = False
         self._early: list[ExitNotice] = []
-        keeper.on_exited = self._exited
 
     async def recover(self, attempts: Sequence[LivingAttempt]) -> None:
         """Go on with every unfinished run: adopt what lives, learn the exits that were missed."""
@@ -50,7 +49,7 @@ class Attempts:
             await self._recover_one(state, living.get((state.id, state.epoch)))
         self._is_recovered = True
         for notice in self._early:
-            self._exited(notice)
+            self.exited(notice)
         self._early.clear()
 
     async def _recover_one(self, state: RunState, attempt: LivingAttempt | None) -> None:
@@ -88,8 +87,6 @@ class Attempts:
             pid=newest.pid,
             started=newest.pid_started,
             boot=state.status_since.boot,
-            out=str(self._project.out_log(state.id)),
-            err=str(self._project.err_log(state.id)),
             lock=str(self._project.run_lock(state.id)),
             record=str(self._project.exit_record(state.id, state.epoch)),
             deadline=None,
@@ -103,7 +100,8 @@ class Attempts:
             return None
         return Living(attempt.epoch, attempt.pid, attempt.started)
 
-    def _exited(self, notice: ExitNotice) -> None:
+    def exited(self, notice: ExitNotice) -> None:
+        """The keeper says that nothing of an attempt lives; kept until recovery is through."""
         if not self._is_recovered:
             self._early.append(notice)
             return

@@ -7,12 +7,15 @@ its bytes; a copy without an event is swept at the next one.
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from supervisor.config.paths import Project
 from supervisor.core.run import Checkpoint, RunState
-from supervisor.protocol.atomic import write_atomic
+from supervisor.protocol.atomic import write_atomic, write_atomic_within
+from supervisor.protocol.problem import Problem
+from supervisor.protocol.safe_files import CHECKPOINT_LIMIT_BYTES, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,18 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
     A live file that is none of it was torn, tampered with or never recorded: it is set aside,
     never deleted.
     """
-    live = project.run_dir(state.id) / state.spec.checkpoint
-    newest = state.checkpoint
-    if newest is not None and _sha256(live) == newest.sha256:
+    run_dir, name = project.run_dir(state.id), state.spec.checkpoint
+    live, newest = run_dir / name, state.checkpoint
+    if newest is not None and _bytes_with(run_dir, name, newest.sha256) is not None:
         return Resume(live)
     for checkpoint in reversed(state.checkpoints):
-        copy = project.checkpoints_dir(state.id) / str(checkpoint.generation)
-        if _sha256(copy) == checkpoint.sha256:
+        copies = project.checkpoints_dir(state.id)
+        data = _bytes_with(copies, str(checkpoint.generation), checkpoint.sha256)
+        if data is not None:
             _set_aside(project, state, live)
-            write_atomic(live, copy.read_bytes())
+            write_atomic_within(run_dir, name, data)
             return _resumed(live, checkpoint, newest)
-    if live.exists():
+    if os.path.lexists(live):
         _set_aside(project, state, live)
         return Resume(None, problem="no good checkpoint was left; starting from nothing")
     return Resume(None)
@@ -73,16 +77,16 @@ def _resumed(live: Path, used: Checkpoint, newest: Checkpoint | None) -> Resume:
 
 
 def _set_aside(project: Project, state: RunState, live: Path) -> None:
-    if not live.exists():
+    if not os.path.lexists(live):
         return
     directory = project.set_aside_dir(state.id)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     live.replace(directory / f"{state.epoch}-{live.name}")
 
 
-def _sha256(path: Path) -> str | None:
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError:
+def _bytes_with(directory: Path, name: str, sha256: str) -> bytes | None:
+    """The file's content if it has that hash; read as everything an agent could have touched."""
+    data = read_bytes(directory, name, limit_bytes=CHECKPOINT_LIMIT_BYTES)
+    if isinstance(data, Problem) or hashlib.sha256(data).hexdigest() != sha256:
         return None
+    return data

@@ -40,8 +40,9 @@ from supervisor.engine.rounds import Rounds
 from supervisor.engine.runs import Fed, Reactions, Runs
 from supervisor.engine.specs import Specs
 from supervisor.engine.starting import begin_run, resolve_run
+from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
-from supervisor.process.keeper_link import KeeperLink
+from supervisor.process.keeper_link import ExitNotice, KeeperLink
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.ports import EventLog
 
@@ -69,6 +70,7 @@ class Engine:
         self._attempts: Attempts
         self._leave = asyncio.Event()
         self._is_keeper_told = False
+        self._is_keeper_lost = False
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -84,8 +86,8 @@ class Engine:
             await self._serve(stack)
             await self._leave.wait()
             self.runs.close()
-        if self._keeper.is_lost and not self._is_keeper_told:
-            self._become_keeper()
+        if self._is_keeper_lost and not self._is_keeper_told:
+            self._start_keeper()
         return 0
 
     async def _open(self, stack: AsyncExitStack) -> None:
@@ -97,8 +99,9 @@ class Engine:
                 f"longwatch engine: state.db was set aside as {log.report.set_aside}: "
                 f"{log.report.problem}\n"
             )
-        self._keeper = await KeeperLink.from_environment()
-        self._keeper.on_lost = self._leave.set
+        self._keeper = await KeeperLink.open(
+            on_exited=self._exited, on_lost=self._keeper_lost
+        )
         stack.callback(self._keeper.close)
         self.specs = Specs(self.project)
         self.runs = Runs(
@@ -149,17 +152,19 @@ class Engine:
         self.rounds.start()
         stack.push_async_callback(self.rounds.stop)
 
-    def _become_keeper(self) -> None:
-        """The keeper is gone: take its place in this process, with a new engine under it.
+    def _exited(self, notice: ExitNotice) -> None:
+        self._attempts.exited(notice)
 
-        Agents that it left go on; the new engine adopts them.
-        """
-        from supervisor.process.daemon import keeper_argv
+    def _keeper_lost(self, why: str) -> None:
+        sys.stderr.write(f"longwatch engine: the keeper is gone: {why}\n")
+        self._is_keeper_lost = True
+        self._leave.set()
+
+    def _start_keeper(self) -> None:
+        """The keeper died: a new one, with a new engine, adopts the agents that it left."""
 
         engine = [sys.executable, "-P", "-m", "supervisor.engine", str(self.project.directory)]
-        argv = keeper_argv(self.project.state_dir, engine, sys.executable)
-        os.chdir(self.project.directory)
-        os.execv(argv[0], argv)  # noqa: S606  the same list the keeper is always started with
+        start_keeper(self.project.state_dir, self.project.directory, engine)
 
     # -- facts and events ---------------------------------------------------------------------
 
