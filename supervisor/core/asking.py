@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supervisor.core import events as e
+from supervisor.core.due import expiring_requests
 from supervisor.core.effects import DeliverAnswer
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
 from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
@@ -25,7 +26,7 @@ def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
             if turn.state.status is Status.RUNNING:
                 turn.record(e.WaitBegan(f"asks {known.id}: {known.title}"))
             return
-        if known.state is RequestState.ANSWERED or _expired_now(turn, known):
+        if known.state is RequestState.ANSWERED or _is_still_expired(turn, known, fact.request):
             turn.want(DeliverAnswer(known))
             return
     elif known is not None and known.state is RequestState.OPEN:
@@ -69,6 +70,9 @@ def decide_answer(turn: Turn, fact: AnswerGiven) -> None:
         turn.refuse("conflict", f"{request.id} was already answered by {by}")
     elif request.state is not RequestState.OPEN:
         turn.refuse("expired", f"{request.id} is closed: {request.closed_why}")
+    elif request in expiring_requests(turn.state, turn.now):
+        # The timer that says so may be late (a suspended laptop, a busy engine); the rule is not.
+        turn.refuse("expired", f"{request.id} expired before this answer")
     elif not _hash_fits(fact.answer.sha256, request.sha256):
         turn.refuse(
             "hash_mismatch",
@@ -82,8 +86,13 @@ def decide_answer(turn: Turn, fact: AnswerGiven) -> None:
 
 
 def expire_request(turn: Turn, request: Request) -> None:
-    """What ``on_timeout`` says: the stated default, or deny. A time-out is never consent."""
-    if request.on_timeout == "default" and request.default is not None:
+    """What ``on_timeout`` says: the stated default, or deny.
+
+    A time-out is never consent: a default of *yes* to an approval counts only where the operator
+    configured ``unattended``.
+    """
+    is_consent = request.kind == "approve" and request.default is True
+    if request.on_timeout == "default" and request.default is not None and not is_consent:
         _apply_answer(turn, request, _default_answer(turn, request, "timeout (default)"))
         return
     turn.record(e.RequestClosed(request.id, expired=True, why="nobody answered in time"))
@@ -108,8 +117,10 @@ def _go_on(turn: Turn, reason: str) -> None:
         turn.record(e.WaitEnded(reason))
 
 
-def _expired_now(turn: Turn, known: Request) -> bool:
-    return known.state is RequestState.EXPIRED and known.epoch == turn.state.epoch
+def _is_still_expired(turn: Turn, known: Request, seen: Request) -> bool:
+    """The same asking as the one that expired; with a new expiry it is asked again."""
+    is_same = known.epoch == turn.state.epoch or known.expires_at == seen.expires_at
+    return known.state is RequestState.EXPIRED and is_same
 
 
 def _by_file(turn: Turn, file_id: str) -> Request | None:

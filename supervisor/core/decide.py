@@ -17,11 +17,11 @@ from supervisor.core.asking import (
     decide_request_seen,
     expire_request,
 )
-from supervisor.core.due import expiring_requests, stall_left_s, task_left_s
+from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
-from supervisor.core.moment import Moment, is_due
-from supervisor.core.restart import decide_exited, follow_exit, withdraw_requests
+from supervisor.core.moment import Moment
+from supervisor.core.restart import decide_exited, follow_exit, time_out, withdraw_requests
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
 from supervisor.core.turn import Decision, Randomness, Turn
 
@@ -42,11 +42,17 @@ def _spawn_done(turn: Turn, fact: f.SpawnDone) -> None:
     if fact.epoch != turn.state.epoch or turn.state.status not in ALIVE:
         return
     turn.record(e.AttemptStarted(fact.epoch, fact.pid, fact.pid_started, fact.adopted))
+    asked = [r for r in turn.state.open_requests if r.epoch == turn.state.epoch]
+    if turn.state.status is Status.RUNNING and asked:
+        # It asked before the keeper's reply reached us: its clocks must stand from now on.
+        turn.record(e.WaitBegan(f"asks {asked[0].id}: {asked[0].title}"))
 
 
 def _spawn_refused(turn: Turn, fact: f.SpawnRefused) -> None:
     if fact.epoch != turn.state.epoch or turn.state.status not in ALIVE:
         return
+    if turn.state.pid is not None:
+        return  # It runs: a refusal of the same order given twice must not bury it (I3).
     stopping = turn.state.ending in (Then.STOP, Then.RESTART)
     kind = ExitKind.PERMANENT if fact.permanent else ExitKind.CRASH
     follow_exit(turn, Exit(ExitKind.STOPPED if stopping else kind, fact.message, at=fact.at))
@@ -60,6 +66,9 @@ def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
     same = old is not None and replace(old, updated_at=None) == replace(
         fact.progress, updated_at=None
     )
+    if same and old is not None and state.progress_epoch != state.epoch:
+        # The same words, written anew, are this attempt's own: they may explain its exit.
+        same = old.updated_at == fact.progress.updated_at
     stale = "; ".join(fact.problems) or None
     if not same or state.stale != stale:
         turn.record(e.ProgressReported(fact.progress))
@@ -140,8 +149,10 @@ def _restart(turn: Turn, fact: f.RestartWanted) -> None:
     status, reason = turn.state.status, f"restarted by {fact.by}"
     if status is Status.SUCCEEDED:
         turn.refuse("refused", "the run has succeeded", "Start a new one: longwatch start NAME")
+    elif turn.state.ending is Then.STOP:
+        turn.refuse("refused", "the run is being stopped", "Start it again when it has stopped")
     elif status in ALIVE:
-        if turn.state.ending not in (Then.STOP, Then.RESTART):
+        if turn.state.ending is not Then.RESTART:
             turn.end_attempt(e.AttemptEnding(Then.RESTART, fact.by, reason))
     else:
         if status in FINAL or status is Status.HELD:
@@ -180,8 +191,8 @@ def _tick(turn: Turn, _fact: f.Tick) -> None:
     state = turn.state
     if state.status is Status.BACKOFF:
         if task_left_s(state, turn.now) == 0.0:
-            turn.record(e.RunTimedOut(f"the task's {state.spec.timeout_s:g} s are used up"))
-        elif state.next_start is not None and is_due(state.next_start, turn.now):
+            time_out(turn)
+        elif start_left_s(state, turn.now) == 0.0:
             turn.begin_attempt(f"retry {state.retries_in_row} after {state.reason}")
     elif stall_left_s(state, turn.now) == 0.0:
         quiet = f"no new progress for {state.spec.stall_timeout_s:g} s"

@@ -12,6 +12,9 @@ from supervisor.core.fold import attempt_used_s, clock_used_s
 from supervisor.core.moment import Moment, seconds_between, seconds_until
 from supervisor.core.run import ON_THE_CLOCK, Request, RunState, Status
 
+WALL_CHECK_S = 30.0
+"""Longest sleep towards a wall-clock time: a timer counts neither a suspend nor a jump."""
+
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
@@ -41,6 +44,20 @@ def keeper_deadline(state: RunState, now: Moment) -> Deadline | None:
     return None if attempt is None else Deadline(attempt, "attempt")
 
 
+def start_left_s(state: RunState, now: Moment) -> float | None:
+    """Seconds until the next attempt may start; None when none is planned.
+
+    Across boots only the wall clock is left. When it now shows a time before the wait began, it
+    was set back and measures nothing; a whole boot has passed, so the wait is over. Otherwise a
+    clock that lost ten years would hold the run for ten years.
+    """
+    if state.status is not Status.BACKOFF or state.next_start is None:
+        return None
+    left = seconds_until(state.next_start, now)
+    whole = seconds_between(state.status_since, state.next_start)
+    return left if left <= whole else 0.0
+
+
 def stall_left_s(state: RunState, now: Moment) -> float | None:
     """Seconds until a running attempt without progress counts as stalled; None if never."""
     limit, moved = state.spec.stall_timeout_s, state.progress_at
@@ -58,9 +75,11 @@ def expiring_requests(state: RunState, now: Moment) -> tuple[Request, ...]:
 
 def next_wake_s(state: RunState, now: Moment) -> float | None:
     """Seconds until something happens by time alone; None when nothing will."""
-    waits = [_left(r, now) for r in state.open_requests if _expires(r)]
-    if state.status is Status.BACKOFF and state.next_start is not None:
-        waits.append(seconds_until(state.next_start, now))
+    waits = [min(_left(r, now), WALL_CHECK_S) for r in state.open_requests if _expires(r)]
+    start = start_left_s(state, now)
+    if start is not None and state.next_start is not None:
+        is_here = state.next_start.boot == now.boot
+        waits.append(start if is_here else min(start, WALL_CHECK_S))
         left = task_left_s(state, now)
         if left is not None:
             waits.append(left)

@@ -16,6 +16,7 @@ from supervisor.core.moment import Moment, seconds_between
 from supervisor.core.run import (
     FINAL,
     ON_THE_CLOCK,
+    Anomaly,
     Attempt,
     Death,
     ExitKind,
@@ -28,6 +29,8 @@ from supervisor.core.run import (
 
 KEPT_ATTEMPTS = 20
 KEPT_ANOMALIES = 50
+"""Newest kept of each source. As many as a progress file may declare, kept apart from ours: an
+anomaly that was forgotten while its file still names it would be flagged anew at every look."""
 KEPT_CLOSED_REQUESTS = 20
 KEPT_CHECKPOINTS = 3
 """Good generations that can still be resumed from."""
@@ -231,7 +234,7 @@ def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> 
         else r
         for r in state.requests
     )
-    return replace(state, requests=_bounded(requests), progress_at=at)
+    return replace(state, requests=_bounded(requests), progress_at=at, settled_epoch=state.epoch)
 
 
 def _request_closed(state: RunState, event: e.RequestClosed, _at: Moment) -> RunState:
@@ -240,7 +243,8 @@ def _request_closed(state: RunState, event: e.RequestClosed, _at: Moment) -> Run
         replace(r, state=closed, closed_why=event.why) if r.id == event.request_id else r
         for r in state.requests
     )
-    return replace(state, requests=_bounded(requests))
+    settled = state.epoch if event.expired else state.settled_epoch
+    return replace(state, requests=_bounded(requests), settled_epoch=settled)
 
 
 def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
@@ -254,9 +258,17 @@ def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> R
     is_new = len(others) == len(state.anomalies)
     return replace(
         state,
-        anomalies=(*others, event.anomaly)[-KEPT_ANOMALIES:],
+        anomalies=_newest_of_each_source((*others, event.anomaly)),
         anomaly_count=state.anomaly_count + is_new,
     )
+
+
+def _newest_of_each_source(anomalies: tuple[Anomaly, ...]) -> tuple[Anomaly, ...]:
+    newest = anomalies[-1]
+    of_source = [a for a in anomalies if a.source == newest.source]
+    if len(of_source) <= KEPT_ANOMALIES:
+        return anomalies
+    return tuple(a for a in anomalies if a is not of_source[0])
 
 
 def _spec_changed(state: RunState, event: e.SpecChanged, _at: Moment) -> RunState:

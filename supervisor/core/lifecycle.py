@@ -8,9 +8,9 @@ next attempt is due; in a crash loop it is *held* for the operator. *succeeded*,
 *timed_out* and *stopped* are final, and all but the first can be reopened, which continues from
 the checkpoint.
 
-``AttemptExited`` moves nothing by itself: the event decided with it says what follows, and both
-are stored in one transaction. Events that are not in the table leave the status alone.
-An unknown pair raises and changes nothing (I11).
+``AttemptExited`` moves nothing by itself, but only a living status allows it: the event decided
+with it says what follows, and both are stored in one transaction. Events that are not in the
+table leave the status alone. An unknown pair raises and changes nothing (I11).
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ TRANSITIONS: dict[tuple[S, type[Event]], S] = {
     (S.WAITING, e.AttemptStarted): S.WAITING,
     (S.PAUSED, e.AttemptStarted): S.PAUSED,
     (S.STOPPING, e.AttemptStarted): S.STOPPING,
+    **{(living, e.AttemptExited): living for living in _LIVING},
     **{(living, e.AttemptEnding): S.STOPPING for living in _LIVING},
     **{(living, event): after for living in _LIVING for event, after in _AFTER_EXIT},
     # Without a process there is nothing to wait for.

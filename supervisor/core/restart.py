@@ -8,7 +8,7 @@ from supervisor.core.classify import decide_exit_kind, exit_cause
 from supervisor.core.facts import Exited
 from supervisor.core.fold import CRASHES
 from supervisor.core.moment import seconds_between
-from supervisor.core.run import ALIVE, Exit, ExitKind, RequestState, RunState, Then
+from supervisor.core.run import ALIVE, Exit, ExitKind, Then
 from supervisor.core.spec import Restart
 from supervisor.core.turn import Turn
 
@@ -19,7 +19,8 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
     if fact.epoch != state.epoch or state.status not in ALIVE:
         return
     kind = decide_exit_kind(state, fact)
-    end = Exit(kind, exit_cause(fact), fact.code, fact.signal, fact.at)
+    cause = f"{state.reason}; {exit_cause(fact)}" if kind is ExitKind.STALL else exit_cause(fact)
+    end = Exit(kind, cause, fact.code, fact.signal, fact.at)
     if fact.leftovers:
         turn.flag(
             "orphans",
@@ -41,8 +42,7 @@ def follow_exit(turn: Turn, end: Exit) -> None:
         withdraw_requests(turn, "the run was stopped")
         turn.record(e.RunStopped("operator", stopped_reason))
     elif end.kind is ExitKind.TASK_DEADLINE:
-        withdraw_requests(turn, "the run timed out")
-        turn.record(e.RunTimedOut(f"the task's {turn.state.spec.timeout_s:g} s are used up"))
+        time_out(turn)
     elif end.kind is ExitKind.DONE:
         _finish(turn, end)
     elif end.kind is ExitKind.PARKED:
@@ -51,11 +51,20 @@ def follow_exit(turn: Turn, end: Exit) -> None:
     elif end.kind is ExitKind.PERMANENT:
         withdraw_requests(turn, "the run failed")
         turn.record(e.RunFailed(f"{end.cause}; permanent, not retried"))
-    elif end.kind is ExitKind.TRY_LATER and _answered_meanwhile(turn.state):
+    elif end.kind is ExitKind.TRY_LATER and turn.state.settled_epoch == turn.state.epoch:
         turn.record(e.RunRequeued("its question is answered"))
         turn.begin_attempt("its question is answered")
     else:
         _retry(turn, end)
+
+
+def time_out(turn: Turn) -> None:
+    """The task-level timeout is used up: the run is over."""
+    limit = turn.state.spec.timeout_s
+    withdraw_requests(turn, "the run timed out")
+    # The keeper may end an attempt by a limit that was lifted in the same moment.
+    used_up = "the task's time is" if limit is None else f"the task's {limit:g} s are"
+    turn.record(e.RunTimedOut(f"{used_up} used up"))
 
 
 def withdraw_requests(turn: Turn, why: str) -> None:
@@ -113,11 +122,3 @@ def _crash_loop(turn: Turn) -> str | None:
     span_s = seconds_between(recent[0].at, turn.now)
     where = "before any checkpoint" if generation is None else f"at checkpoint {generation}"
     return f"{len(recent)} crashes {where} in {span_s:.0f} s"
-
-
-def _answered_meanwhile(state: RunState) -> bool:
-    attempt = state.newest_attempt
-    return attempt is not None and any(
-        r.state is RequestState.ANSWERED and r.answer and r.answer.at >= attempt.started_at
-        for r in state.requests
-    )

@@ -315,11 +315,14 @@ class RunState:
     newest_generation: int = 0
     """The highest generation ever recorded: a rollback never gives its number out again."""
     anomalies: tuple[Anomaly, ...] = ()
-    """The newest 50, oldest first."""
+    """The newest 50 of the agent's and the newest 50 of ours, oldest first."""
     anomaly_count: int = 0
     requests: tuple[Request, ...] = ()
     """All open ones and the newest 20 closed ones, oldest first."""
     request_count: int = 0
+    settled_epoch: int = 0
+    """The epoch in which a question was last answered or expired. Counted in attempts, because
+    a wall clock set back would make an old answer look like one given just now."""
     recoveries: int = 0
     """Attempts that resumed from a checkpoint after a crash."""
 

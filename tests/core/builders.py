@@ -19,7 +19,7 @@ from supervisor.core.events import Event
 from supervisor.core.facts import Fact
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
-from supervisor.core.run import Answer, Progress, Request, RunState, Step
+from supervisor.core.run import Answer, Progress, Request, RunState, Status, Step
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.core.turn import Decision
 
@@ -200,3 +200,60 @@ class Story:
 def seeded(name: str, seed: int) -> Callable[[], float]:
     """A stream of its own for every name, from one seed."""
     return random.Random(f"{seed}:{name}").random
+
+
+def story_in(status: Status, **spec_changes: Any) -> Story:
+    """A run that got into ``status`` by facts alone."""
+    story = Story(a_spec(**spec_changes))
+    _WAYS[status](story)
+    assert story.state.status is status, story.state.status
+    return story
+
+
+def _into_backoff(story: Story) -> None:
+    story.start().exits(1)
+
+
+def _into_held(story: Story) -> None:
+    deaths = story.spec.retry.crash_loop_deaths
+    story.start()
+    for _ in range(deaths - 1):
+        story.exits(1)
+        story.next_attempt()
+    story.exits(1)
+
+
+def _into_waiting(story: Story) -> None:
+    story.start().asks()
+
+
+def _into_parked(story: Story) -> None:
+    story.start().asks()
+    story.exits(75)
+
+
+def _into_stopping(story: Story) -> None:
+    story.start().feed(f.StopWanted("kim", "enough"))
+
+
+def _into_stopped(story: Story) -> None:
+    _into_stopping(story)
+    story.exits(None, signal=15, ended_by="stop")
+
+
+_WAYS: dict[Status, Callable[[Story], object]] = {
+    Status.QUEUED: lambda story: story,
+    Status.STARTING: lambda story: story.feed(f.StartWanted()),
+    Status.RUNNING: Story.start,
+    Status.WAITING: _into_waiting,
+    Status.PARKED: _into_parked,
+    Status.PAUSED: lambda story: story.start().feed(f.PauseWanted("kim")),
+    Status.STOPPING: _into_stopping,
+    Status.BACKOFF: _into_backoff,
+    Status.HELD: _into_held,
+    Status.SUCCEEDED: lambda story: story.start().exits(0),
+    Status.FAILED: lambda story: story.start().exits(64),
+    Status.TIMED_OUT: lambda story: story.start().exits(1, ended_by="deadline:task"),
+    Status.STOPPED: _into_stopped,
+}
+"""How each status is reached."""
