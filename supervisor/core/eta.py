@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from supervisor.core.moment import Moment, seconds_between
@@ -11,6 +12,10 @@ MIN_BASIS_S = 2.0
 """No estimate from less observation than this: it would only jump about."""
 MIN_BASIS_SHARE = 0.02
 """Nor from less than this share of the step."""
+
+
+MIN_RATE = 1e-9
+"""Nor from a slower pace (one in thirty years), whose division would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,11 @@ def estimate(state: RunState, now: Moment) -> Eta | None:
     passed_s = seconds_between(state.pace_since, state.progress_at or now)
     if done <= 0 or passed_s < MIN_BASIS_S or done < step.total * MIN_BASIS_SHARE:
         return None
+    if step.completed > step.total:
+        return None  # 12 of 10: what is left is anyone's guess.
     rate = done / passed_s
+    if rate <= MIN_RATE or not math.isfinite(rate):
+        return None
     since_s = seconds_between(state.progress_at or now, now)
     left_s = max(0.0, (step.total - step.completed) / rate - since_s)
     unit = step.unit or step.name or "items"
