@@ -16,10 +16,13 @@ from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, Anomaly, Request, RunState
 from supervisor.core.text import safe_text
 
+_LAST_SECOND = 253_402_300_799.0
+"""The end of the year 9999."""
+
 
 def rfc3339(unix_seconds: float | None) -> str | None:
-    """A time for JSON; None stays None."""
-    if unix_seconds is None:
+    """A time for JSON; None for None and for what no calendar can show."""
+    if unix_seconds is None or not 0 <= unix_seconds <= _LAST_SECOND:
         return None
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
 

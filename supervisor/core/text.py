@@ -2,7 +2,7 @@
 
 ``safe_text`` is applied where agent bytes enter and again where they are shown; it is idempotent.
 Source of the list: RELIABILITY, trap 1 and invariant I10 (C0, DEL, C1, bidirectional controls,
-zero-width and tag characters, surrogates, variation selectors beyond one, private use).
+zero-width and tag characters, surrogates, private use), and whatever else is not printable.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ CUT_MARK = "…"
 MAX_COMBINING = 3
 """Combining marks kept on one base character; a real script needs at most a few."""
 
+_MARKS = frozenset({"Mn", "Me"})
+_JOINING = re.compile("[\u1160-\u11ff\ud7b0-\ud7ff]")
 _UNSAFE = re.compile(
     "["
     "\x00-\x1f\x7f-\x9f"  # C0, DEL, C1
@@ -24,15 +26,16 @@ _UNSAFE = re.compile(
     "\U000e0000-\U000e0fff"  # tags
     "]"
 )
-_COMBINING_RUN = re.compile(r"[^\x00-\u02ff]{4,}")
+_MARKED_RUN = re.compile(r"[^\x00-\u02ff]{4,}")
 _CARET_LIMIT = 0x20
 
 
 def safe_text(text: str, *, limit: int | None = None, keep_newlines: bool = False) -> str:
     """``text`` with every control made visible: caret form (``^[``) or ``<U+202E>``.
 
-    ``limit`` caps the length in characters, the cut marked. ``keep_newlines`` leaves ``\\n`` and
-    turns a tab into four blanks; otherwise both become visible too.
+    ``limit`` caps the length of the result in characters, the cut marked. ``keep_newlines``
+    leaves ``\\n`` and turns a tab into four blanks; otherwise both become visible too. Every
+    other blank becomes a plain one.
     """
     if limit is not None and len(text) > limit:
         text = text[: max(0, limit - 1)] + CUT_MARK
@@ -40,29 +43,42 @@ def safe_text(text: str, *, limit: int | None = None, keep_newlines: bool = Fals
         return text
     if keep_newlines:
         lines = text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
-        return "\n".join(_clean(line) for line in lines)
-    return _clean(text)
+        cleaned = "\n".join(_clean(line) for line in lines)
+    else:
+        cleaned = _clean(text)
+    if limit is not None and len(cleaned) > limit:  # A visible form is longer than its control.
+        cleaned = cleaned[: max(0, limit - 1)] + CUT_MARK
+    return cleaned
 
 
 def _clean(line: str) -> str:
     cleaned = _UNSAFE.sub(_visible, line)
-    return _COMBINING_RUN.sub(_cap_combining, cleaned)
+    if not cleaned.isprintable():
+        # What the list above does not name: other format characters, private use, unassigned.
+        cleaned = "".join(c if c.isprintable() else _shown(c) for c in cleaned)
+    return _MARKED_RUN.sub(_cap_marks, cleaned)
 
 
 def _visible(match: re.Match[str]) -> str:
-    code = ord(match.group())
+    return _shown(match.group())
+
+
+def _shown(character: str) -> str:
+    code = ord(character)
     if code < _CARET_LIMIT:
         return "^" + chr(code + 0x40)
     if code == 0x7F:
         return "^?"
+    if unicodedata.category(character) == "Zs":
+        return " "
     return f"<U+{code:04X}>"
 
 
-def _cap_combining(match: re.Match[str]) -> str:
+def _cap_marks(match: re.Match[str]) -> str:
     kept: list[str] = []
     run = dropped = 0
     for character in match.group():
-        if unicodedata.combining(character):
+        if _stacks(character):
             run += 1
             if run > MAX_COMBINING:
                 dropped += 1
@@ -71,3 +87,12 @@ def _cap_combining(match: re.Match[str]) -> str:
             run = 0
         kept.append(character)
     return "".join(kept) + (f"<{dropped} marks>" if dropped else "")
+
+
+def _stacks(character: str) -> bool:
+    """Whether a terminal draws it over the character before: a mark, a joining Hangul letter."""
+    return (
+        unicodedata.combining(character) != 0
+        or unicodedata.category(character) in _MARKS
+        or _JOINING.match(character) is not None
+    )
