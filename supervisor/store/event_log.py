@@ -204,13 +204,13 @@ class SqliteEventLog:
     def _continue_from(self, connection: sqlite3.Connection) -> _End:
         """The end of the file, which has to be one that we wrote."""
         found = reading.chain_ends(connection)[2:]
-        if found in (self._written, self._tried):
-            self._written = found
-        elif found == (0, ZERO_HASH):
+        durable = self._durable
+        if found == (0, ZERO_HASH) and durable != found:
             # A fresh file in the place of one that was deleted: the chain goes on in it.
-            self._written = self._durable
-            statement = queries("event_log.sql")["write_chain"]
-            connection.execute(statement, self._written * 2)
+            self._written = durable
+            connection.execute(queries("event_log.sql")["write_chain"], durable * 2)
+        elif found in (self._written, self._tried):
+            self._written = found
         else:
             raise StorageFaultError(
                 f"the log ends with event {found[0]}, which this engine did not write",
