@@ -1,1 +1,30 @@
-"""The terminal interface: a client of the control socket."""
+"""The terminal interface: a client of the control socket.
+
+``run_tui`` is the way in. Importing this package loads nothing; Textual comes with the call.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from supervisor.config.paths import Project
+    from supervisor.tui.link import Backend
+
+
+def run_tui(where: Project | Path | str, *, backend: Backend | None = None) -> int:
+    """Show the interface until the operator leaves; returns the exit status. Blocks.
+
+    ``where`` is a project, its directory, or the path of a control socket; ``backend`` is another
+    way to reach an engine (a remote one). An engine that is not there yet is waited for, and one
+    that goes away is connected to again. 0 after leaving, 128 + n after signal n, 70 when the
+    interface itself failed.
+    """
+    from supervisor.tui.app import run_app
+
+    if backend is None:
+        from supervisor.tui.client import SocketBackend
+
+        backend = SocketBackend(where)
+    return run_app(backend)

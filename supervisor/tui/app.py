@@ -2,7 +2,7 @@
 
 Owns: the screens, the keys that work everywhere, and every call to the engine. Must never change
 anything by itself: what it shows comes from the engine's events, and leaving it leaves the
-agents running. ``run_tui`` is the way in.
+agents running.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -325,16 +324,12 @@ class LongwatchApp(GuardedApp):
         self.exit(0)
 
 
-def run_tui(where: Path | str, *, backend: Backend | None = None) -> int:
-    """Show the interface until the operator leaves; returns the exit status.
+def run_app(backend: Backend) -> int:
+    """Show the interface until the operator leaves; returns the exit status. Blocks.
 
-    ``where`` is a project directory or the path of a control socket; ``backend`` is another way
-    to reach an engine (a remote one). 0 after leaving, 128 + n after signal n, 70 when the
-    interface itself failed. Blocks. An engine that is not there yet is waited for.
+    0 after leaving, 128 + n after signal n, 70 when the interface itself failed.
     """
-    from supervisor.tui.client import SocketBackend
-
-    app = LongwatchApp(backend or SocketBackend(Path(where)))
+    app = LongwatchApp(backend)
     status: Any = app.run()
     if app.return_code:
         return BUG_STATUS

@@ -18,7 +18,6 @@ from typing import Any, Protocol
 from supervisor.core.lifecycle import IllegalTransitionError
 from supervisor.core.moment import Moment
 from supervisor.core.record import RecordError
-from supervisor.errors import LongwatchError
 from supervisor.tui import model
 from supervisor.tui.model import GapError, Link, Picture
 from supervisor.tui.tail import LogChunk, Tail
@@ -147,8 +146,6 @@ class EngineLink:
             raise CallError(f"the engine did not answer within {CALL_TIMEOUT_S:g} s") from error
         except (LinkLostError, OSError) as error:
             raise CallError(f"the engine cannot be reached: {error}") from error
-        except LongwatchError as error:
-            raise CallError(error.what, fix=error.fix) from error
 
     async def follow_log(self, tail: Tail, on_change: Callable[[], None]) -> None:
         """Feed ``tail`` while its log is shown; ends by cancellation."""
@@ -180,6 +177,11 @@ class EngineLink:
         reply = await self._backend.call("subscribe", {"since": since}, CALL_TIMEOUT_S)
         if "runs" in reply:
             self._take_snapshot(reply)
+        elif reply["seq"] < self.picture.seq:
+            raise GapError("the engine's log is shorter than what was seen: another log")
+        else:
+            missed = model.events_from_plain({"events": reply.get("events") or ()})
+            self._set(model.fold(self.picture, missed))
         self._set(replace(self.picture, link=Link.LIVE, link_why=""))
 
     def _take_snapshot(self, plain: Mapping[str, Any]) -> None:

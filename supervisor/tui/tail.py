@@ -68,7 +68,8 @@ class Tail:
             self.is_cut = True
             text = _after_first_end(text)
         elif was_loaded and chunk.start != self.offset:
-            self._end_line()
+            if self._rest:
+                self._end_line()
             self._add("… output was left out here: the log grew faster than it is kept")
         changed = not was_loaded or bool(text)
         self.offset, self.size = chunk.offset, chunk.size

@@ -7,9 +7,12 @@ answers are those of the contract. Only the socket is missing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
+
+from textual.pilot import Pilot
 
 from supervisor.core import events as e
 from supervisor.core.events import Event, Recorded
@@ -31,7 +34,9 @@ from supervisor.core.run import (
     Usage,
 )
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
+from supervisor.tui.app import LongwatchApp
 from supervisor.tui.link import CallError, LinkLostError, Notice
+from supervisor.tui.screens.request import RequestScreen
 
 BASE_WALL = 1_772_460_000.0
 """2026-03-02 14:00:00 UTC: the instant of every screen."""
@@ -376,3 +381,60 @@ def answered(run: RunState, request_id: str, by: str = "cli") -> e.RequestAnswer
     """Somebody else answers."""
     found = next(item for item in run.requests if item.id == request_id)
     return e.RequestAnswered(request_id, Answer(by, BASE_WALL, found.sha256, allow=True))
+
+
+@dataclass
+class Driven:
+    """The interface under test, with everything a test turns or looks at."""
+
+    app: LongwatchApp
+    pilot: Pilot[int]
+    backend: ScriptedBackend
+    clock: ManualClock
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Wait for a condition, at most five seconds."""
+        for _ in range(250):
+            await self.pilot.pause()
+            if condition():
+                return
+            await asyncio.sleep(0.02)
+        raise AssertionError(f"never came true: {what or condition}\n{self.text()}")
+
+    async def press(self, *keys: str) -> None:
+        """Press keys and let them work."""
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def settle(self) -> None:
+        """Let what was put on screen be laid out, and the dead time pass."""
+        for _ in range(3):
+            await self.pilot.pause()
+        self.clock.advance(1.0)
+
+    async def open_oldest(self) -> None:
+        """Open the oldest request and wait until keys count."""
+        await self.press("i")
+        await self.until(lambda: isinstance(self.app.screen, RequestScreen), "a request screen")
+        await self.settle()
+
+    def text(self) -> str:
+        """What stands on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+@asynccontextmanager
+async def driven(
+    world: World,
+    size: tuple[int, int] = (120, 40),
+    app_type: type[LongwatchApp] = LongwatchApp,
+) -> AsyncIterator[Driven]:
+    """Run the interface on that world until its picture is loaded."""
+    backend, clock = ScriptedBackend(world), ManualClock()
+    app = app_type(backend, clock=clock, tick_s=None)
+    async with app.run_test(size=size) as pilot:
+        driver = Driven(app, pilot, backend, clock)
+        await driver.until(lambda: app.picture.is_loaded, "a picture")
+        await driver.settle()
+        yield driver
