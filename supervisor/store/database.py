@@ -16,6 +16,7 @@ from supervisor.store.opening import (
     OpenReport,
     StorageFaultError,
     connect_to_read,
+    file_size,
     open_file,
 )
 from supervisor.store.ports import OnProblem
@@ -112,7 +113,7 @@ class Database:
                 self._identity[file] = now  # The -wal appears with the first transaction.
             elif now != known:
                 return f"{file} was deleted or replaced while we used it"
-        size_bytes = self._path.stat().st_size
+        size_bytes = file_size(self._path)
         if size_bytes < self._size_bytes:  # It is never vacuumed, so it only grows.
             return f"{self._path} was cut short while we used it"
         self._size_bytes = size_bytes

@@ -133,7 +133,7 @@ def _version(connection: sqlite3.Connection) -> int:
 
 def _exists(path: Path) -> bool:
     """Whether there is a file with a history; an empty one without a -wal is as good as none."""
-    has_wal = _size(Path(f"{path}-wal")) > 0
+    has_wal = file_size(Path(f"{path}-wal")) > 0
     try:
         found = path.lstat()
     except FileNotFoundError:
@@ -147,7 +147,8 @@ def _exists(path: Path) -> bool:
     return found.st_size > 0 or has_wal
 
 
-def _size(path: Path) -> int:
+def file_size(path: Path) -> int:
+    """Bytes of ``path``; 0 when it is not there."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -160,7 +161,7 @@ def _damage(path: Path) -> str | None:
         _check_header(path)
         with connect_to_read(path) as connection:
             _refuse_newer(path, _version(connection))
-            _check_content(connection, _size(path))
+            _check_content(connection, file_size(path))
         _check_size(path)
     except _DamagedError as damage:
         return str(damage)
@@ -224,7 +225,7 @@ def _check_size(path: Path) -> None:
         busy = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         page_bytes = connection.execute("PRAGMA page_size").fetchone()[0]
-        if not busy and _size(path) < pages * page_bytes:
+        if not busy and file_size(path) < pages * page_bytes:
             raise _DamagedError("it was cut short")
 
 

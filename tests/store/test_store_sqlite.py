@@ -1,12 +1,10 @@
-"""The SQLite log against the world: kill -9, damage, deletion, full disks, and growth."""
+"""The SQLite log: kill -9, the hash chain, group commits, and growth."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import random
-import resource
-import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -19,9 +17,8 @@ import pytest
 from store_samples import created, progress, recorded, run_id, state_after
 
 from supervisor.core.run import Status
-from supervisor.store import backlog
 from supervisor.store.event_log import SqliteEventLog
-from supervisor.store.opening import NewerStoreError, StorageFaultError, connect_to_read
+from supervisor.store.opening import connect_to_read
 from supervisor.store.reading import verify_chain
 
 HERE = Path(__file__).parent
@@ -103,128 +100,6 @@ async def test_the_files_are_for_their_owner_only(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "damage"),
-    [
-        ("garbage", lambda data: b"this is not a database" * 100),
-        ("all NUL", lambda data: bytes(len(data))),
-        ("header only", lambda data: data[:100]),
-        ("cut in half", lambda data: data[: len(data) // 2]),
-        ("last page gone", lambda data: data[:-4096]),
-        ("flipped pages", lambda data: data[:8192] + bytes(b ^ 0xFF for b in data[8192:])),
-        ("another program's", None),
-    ],
-)
-async def test_a_damaged_file_is_set_aside_whole_and_a_new_one_begun(
-    path: Path, name: str, damage: Callable[[bytes], bytes] | None
-) -> None:
-    await filled(path)
-    if damage is None:
-        path.unlink()
-        other = sqlite3.connect(path)
-        other.execute("CREATE TABLE theirs (x)")
-        other.commit()
-        other.close()
-    else:
-        path.write_bytes(damage(path.read_bytes()))
-    found = path.read_bytes()
-    log = await SqliteEventLog.open(path)
-    report = log.report
-    assert report.is_new and report.problem and report.set_aside is not None, name
-    assert report.set_aside.name == "state.db.corrupt-1"
-    assert len(report.set_aside.read_bytes()) >= len(found)
-    log.append([created(1)])
-    await log.durable(1)
-    assert (await log.verify_chain()).checked == 1
-    await log.close()
-
-
-async def test_a_second_damaged_file_does_not_overwrite_the_first(path: Path) -> None:
-    for number in (1, 2, 3):
-        path.write_bytes(b"broken %d" % number * 50)
-        log = await SqliteEventLog.open(path)
-        await log.close()
-        aside = path.with_name(f"state.db.corrupt-{number}")
-        assert aside.read_bytes().startswith(b"broken %d" % number)
-
-
-async def test_a_wal_without_its_database_is_not_replayed_into_a_new_one(path: Path) -> None:
-    log = await SqliteEventLog.open(path)
-    log.append([created(1)], [state_after(created(1))])
-    await log.durable(1)
-    shutil.copy(f"{path}-wal", f"{path}-copy")
-    await log.close()
-    path.unlink()
-    Path(f"{path}-copy").rename(f"{path}-wal")
-    log = await SqliteEventLog.open(path)
-    assert log.report.is_new and log.report.set_aside is not None and log.last_seq == 0
-    assert Path(f"{log.report.set_aside}-wal").exists()
-    await log.close()
-
-
-async def test_a_newer_file_is_refused_and_not_touched(path: Path) -> None:
-    await filled(path, 10)
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
-    with pytest.raises(NewerStoreError, match="newer version") as refused:
-        await SqliteEventLog.open(path)
-    assert refused.value.fix
-    assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
-
-
-async def test_a_file_can_be_set_aside_on_request(path: Path) -> None:
-    await filled(path, 10)
-    log = await SqliteEventLog.open(path, discard="its runs could not be read")
-    assert (log.last_seq, log.report.problem) == (0, "its runs could not be read")
-    await log.close()
-
-
-async def test_a_directory_or_link_in_its_place_is_refused(path: Path) -> None:
-    path.mkdir()
-    with pytest.raises(StorageFaultError, match="regular file"):
-        await SqliteEventLog.open(path)
-    path.rmdir()
-    path.symlink_to("elsewhere.db")
-    with pytest.raises(StorageFaultError, match="regular file"):
-        await SqliteEventLog.open(path)
-
-
-@pytest.mark.parametrize("how", ["deleted", "replaced", "all deleted", "wal deleted", "cut"])
-async def test_a_file_taken_from_under_us_is_noticed_and_the_log_goes_on(
-    path: Path, how: str
-) -> None:
-    log = await SqliteEventLog.open(path)
-    states = [state_after(created(seq)) for seq in (1, 2)]
-    log.append([created(1), created(2)], states)
-    await log.durable(2)
-    last_hash = log.last_hash
-    assert log.check() is None
-    wal, shm = Path(f"{path}-wal"), Path(f"{path}-shm")
-    if how == "cut":
-        with path.open("r+b") as file:
-            file.truncate(0)
-    elif how == "replaced":
-        path.rename(path.with_name("moved.db"))
-        path.touch()
-    else:
-        for file in {"deleted": [path], "all deleted": [path, wal, shm]}.get(how, [wal]):
-            file.unlink()
-    assert "while we used it" in (log.check() or "")
-    await asyncio.wait_for(log.begin_anew(states), 10)
-    assert log.check() is None
-    log.append([recorded(3, run_id(1), progress(1))])
-    await asyncio.wait_for(log.durable(3), 10)
-    await log.close()
-    again = await SqliteEventLog.open(path)
-    assert again.last_seq == 3 and again.report.set_aside is None
-    assert {state.id for state, _ in (await again.load()).runs} == {run_id(1), run_id(2)}
-    assert (await again.verify_chain()).problem is None
-    assert last_hash != again.last_hash
-    await again.close()
-
-
-@pytest.mark.parametrize(
     ("statement", "said"),
     [
         ("UPDATE events SET data = replace(data, 'asked', 'asket') WHERE seq = 7", "event 7"),
@@ -253,128 +128,6 @@ async def test_the_chain_shows_a_changed_removed_or_reordered_event(
     with connect_to_read(path) as reading:
         report = verify_chain(reading)
     assert said in (report.problem or "")
-
-
-async def test_a_full_disk_loses_nothing_and_recovers_by_itself(path: Path) -> None:
-    """RLIMIT_FSIZE stands in for the disk: writes past it fail, as on a full one."""
-    problems: list[str | None] = []
-    log = await SqliteEventLog.open(path, on_problem=problems.append)
-    log.append([created(1)], [state_after(created(1))])
-    await log.durable(1)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    limit = Path(f"{path}-wal").stat().st_size + 20_000
-    seq, done = 1, []
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        while not problems:
-            seq += 1
-            log.append([created(seq)], [state_after(created(seq))], done.append)
-            await asyncio.sleep(0.001)
-            assert seq < 5_000, "the limit was never met"
-        assert problems[0] is not None and log.storage_problem == problems[0]
-        for _ in range(50):
-            seq += 1
-            log.append([created(seq)], [state_after(created(seq))], done.append)
-        await asyncio.sleep(0.05)
-        assert log.durable_seq < seq
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    await asyncio.wait_for(log.durable(seq), 10)
-    assert problems[-1] is None and log.storage_problem is None
-    assert done == list(range(2, seq + 1))
-    assert (await log.verify_chain()).checked == seq
-    assert len((await log.load()).runs) == seq
-    await log.close()
-
-
-async def test_closing_on_a_full_disk_says_how_much_is_lost(path: Path) -> None:
-    log = await SqliteEventLog.open(path)
-    log.append([created(1)])
-    await log.durable(1)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (Path(f"{path}-wal").stat().st_size, hard))
-    try:
-        log.append([created(seq) for seq in range(2, 12)])
-        waiting = asyncio.create_task(log.durable(11))
-        assert await asyncio.wait_for(log.close(), 10) == 10
-        with pytest.raises(StorageFaultError):
-            await waiting
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-async def test_a_real_full_file_system_is_survived(tmp_path: Path) -> None:
-    """A 1 MB tmpfs in a namespace of its own, filled and emptied by the child."""
-    probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        pytest.skip("no user namespaces here")
-    script = f"""
-import asyncio, os, sys
-from pathlib import Path
-sys.path.insert(0, {str(HERE)!r})
-from store_samples import created, state_after
-from supervisor.store.event_log import SqliteEventLog
-async def main():
-    room = Path(sys.argv[1])
-    (room / "ballast").write_bytes(b"x" * 500_000)
-    said = []
-    log = await SqliteEventLog.open(room / "state.db", on_problem=said.append)
-    seq = 0
-    while not said:
-        seq += 1
-        log.append([created(seq)], [state_after(created(seq))])
-        await asyncio.sleep(0.001)
-        assert seq < 5000
-    (room / "ballast").unlink()
-    await asyncio.wait_for(log.durable(seq), 10)
-    report = await log.verify_chain()
-    assert said[-1] is None and report.checked == seq and report.problem is None, (said, report)
-    print("said:", said[0])
-    assert await log.close() == 0
-asyncio.run(main())
-"""
-    program = tmp_path / "fill.py"
-    program.write_text(script)
-    room = tmp_path / "room"
-    room.mkdir()
-    command = 'mount -t tmpfs -o size=1m none "$2" && exec "$0" "$1" "$2"'
-    ran = subprocess.run(
-        ["unshare", "-Urm", "sh", "-c", command, sys.executable, program, room],
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    assert "full" in ran.stdout
-
-
-async def test_past_the_bound_progress_is_dropped_and_nothing_else(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backlog, "MAX_EVENTS", 200)
-    log = await SqliteEventLog.open(path)
-    log.append([created(1)])
-    await log.durable(1)
-    log._backlog._bound = 200
-    seq = 1
-    blocker = sqlite3.connect(path, isolation_level=None)
-    blocker.execute("BEGIN IMMEDIATE")  # Nothing can be stored while another holds the file.
-    for _ in range(150):
-        for _ in range(9):
-            seq += 1
-            log.append([recorded(seq, run_id(1), progress(seq))])
-        seq += 1
-        log.append([created(seq)])
-    held = sum(len(batch.rows) for batch in log._backlog._batches)
-    assert held < 500, "the bound does not hold"
-    blocker.execute("ROLLBACK")
-    blocker.close()
-    await asyncio.wait_for(log.durable(seq), 20)
-    found = await log.history(0, 10_000)
-    kinds = [type(event.event).__name__ for event in found]
-    assert kinds.count("RunCreated") == 151
-    assert kinds.count("ProgressReported") < 1350 and found[-2].seq == seq - 1
-    report = await log.verify_chain()
-    assert (report.checked, report.problem) == (seq, None)
-    await log.close()
 
 
 async def test_a_state_with_nothing_but_progress_waits_but_is_stored_at_the_end(
