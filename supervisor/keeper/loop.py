@@ -82,7 +82,6 @@ class Keeper:
         self._selector = selectors.DefaultSelector()
         self._leaders: dict[int, Attempt] = {}
         self._runs: set[str] = set()
-        self._unreaped = 0
         self._unrecorded: dict[Key, tuple[str, dict[str, Any]]] = {}
         self._after: list[Callable[[], None]] = []
         self._link_events = 0
@@ -138,7 +137,8 @@ class Keeper:
 
     def notice_deaths(self) -> None:
         """See which of our children have died and handle each."""
-        had_orphans = self._nursery.may_have_orphans()
+        orphans = self._nursery.dead_orphans
+        self._nursery.may_have_orphans()
         for dead in iter(self._next_dead, None):
             attempt = self._leaders.get(dead.si_pid)
             if attempt is not None:
@@ -146,13 +146,14 @@ class Keeper:
                     attempt.code = dead.si_status
                 else:
                     attempt.signal = dead.si_status
-                self._unreaped += 1
                 self._guarded(self.ending.leader_died, attempt)
                 continue
             os.waitid(os.P_PID, dead.si_pid, os.WEXITED)
             if dead.si_pid == self._engine.pid:
                 self._engine_died(dead.si_status)
-        if had_orphans or self._unreaped:
+            else:
+                self._nursery.dead_orphans += 1
+        if self._nursery.dead_orphans != orphans:
             self.ending.orphan_died()
 
     # The loop.
@@ -163,7 +164,8 @@ class Keeper:
         while not (self.is_leaving and self._engine.pid is None):
             for key, mask in self._selector.select(self._timers.wait_s()):
                 self._guarded(key.data, mask)
-            self._guarded(self._timers.run_due)
+            for action in self._timers.take_due():
+                self._guarded(action)
             self._guarded(self.ending.settle)
             self._guarded(self._watch_link)
         say(f"leaving; {len(self.attempts)} attempts go on")
@@ -245,7 +247,6 @@ class Keeper:
         """Nothing of it lives: reap it, put it on record, tell the engine."""
         if attempt.is_own:
             os.waitid(os.P_PID, attempt.pid, os.WEXITED)
-            self._unreaped -= 1
             del self._leaders[attempt.pid]
         elif attempt.pidfd >= 0:
             os.close(attempt.pidfd)

@@ -35,6 +35,8 @@ class Nursery:
 
     def __init__(self, is_subreaper: bool) -> None:
         self.can_tell_orphans = is_subreaper and IS_LINUX
+        self.dead_orphans = 0
+        """Reaped so far."""
         self._work: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._done: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
         if self.can_tell_orphans:
@@ -68,6 +70,7 @@ class Nursery:
                 return True
             if dead is None:
                 return True
+            self.dead_orphans += 1
 
     def _live(self) -> None:
         while True:

@@ -31,7 +31,10 @@ class Timers:
             return None
         return min(LONGEST_WAIT_S, max(0.0, self._heap[0][0] - time.monotonic()))
 
-    def run_due(self) -> None:
-        """Call what is due."""
-        while self._heap and self._heap[0][0] <= time.monotonic():
-            heapq.heappop(self._heap)[2]()
+    def take_due(self) -> list[Callable[[], None]]:
+        """What is to be called now; what those calls add waits for the next round of the loop."""
+        now = time.monotonic()
+        due = []
+        while self._heap and self._heap[0][0] <= now:
+            due.append(heapq.heappop(self._heap)[2])
+        return due
