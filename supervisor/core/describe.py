@@ -92,7 +92,7 @@ def answer_hint(request: Request) -> str:
     """The command that answers a request from another shell."""
     choice = {
         "approve": "--allow | --deny",
-        "choose": "--option " + " | ".join(_quoted(option) for option in request.options),
+        "choose": " | ".join(f"--option {_quoted(option)}" for option in request.options),
     }.get(request.kind, "--text TEXT")
     return f"longwatch answer {request.id} {choice}"
 

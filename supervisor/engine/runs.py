@@ -31,7 +31,6 @@ KEPT_FINISHED = 300
 """Finished runs that stay in memory and in snapshots; older ones are in the log."""
 WAKE_SLACK_S = 0.001
 """A timer may fire this much early by rounding; waking later avoids an idle turn."""
-RANDOM_BITS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +113,15 @@ class Runs:
     def create(self, spec: AgentSpec, reason: str) -> Fed:
         """A new run of an agent, queued."""
         now = self._clock()
-        run_id = ids.ulid(now.wall, int(self._rng.random() * 2**53) << 27 | self.seq & 0x7FFFFFF)
+        run_id = ids.ulid(now.wall, self._random_bits())
         event = e.RunCreated(spec, reason)
         state = apply(None, run_id, event, now)
         return self._store(run_id, Decision(state, (event,)), now)
+
+    def _random_bits(self) -> int:
+        """80 bits: people type the end of an id, so the low ones have to differ too."""
+        high, low = self._rng.random(), self._rng.random()
+        return int(high * 2**40) << 40 | int(low * 2**40)
 
     def feed(self, run_id: str, fact: Fact) -> Fed:
         """Decide on a fact about a run; KeyError for a run that is not in memory."""
