@@ -116,12 +116,14 @@ def test_what_the_leader_left_in_the_background_is_ended_and_counted(
 ESCAPES = {
     "nohup": ["/bin/sh", "-c", "nohup sleep 300 >/dev/null 2>&1 & echo $! > pid"],
     "setsid": [
-        "/bin/sh", "-c", "setsid sh -c 'echo $$ > pid; sleep 300; :' & until test -s pid; do :; done",
+        "/bin/sh", "-c", "setsid sh -c 'echo $$ > pid; sleep 300; :' & "
+        "until test -s pid; do :; done",
     ],
     "double fork, descriptors closed": [sys.executable, "-I", "-S", "-c", DOUBLE_FORK],
     "setsid without our variables": [
         "/bin/sh", "-c",
-        "env -i /usr/bin/setsid sh -c 'echo $$ > pid; sleep 300; :' & until test -s pid; do :; done",
+        "env -i /usr/bin/setsid sh -c 'echo $$ > pid; sleep 300; :' & "
+        "until test -s pid; do :; done",
     ],
 }  # fmt: skip
 

@@ -47,7 +47,7 @@ def test_a_killed_engine_is_replaced_and_the_new_one_learns_who_lives(
     second = kept.engine()
     assert second.pid != engine.pid
     assert lives(spawned["pid"])
-    wait_until("the record", lambda: (kept.directory / "ends-1.json").exists())
+    wait_until("the record", (kept.directory / "ends-1.json").exists)
     assert kept.record("ends")["code"] == 6
     assert [each["pid"] for each in second.call("hello")["attempts"]] == [spawned["pid"]]
 
@@ -57,7 +57,7 @@ def test_deadlines_hold_and_exits_are_recorded_without_an_engine(kept: Any, engi
     engine.call("spawn", **kept.shell("r", "exec sleep 100", deadline=at))
     # Stopped, it takes no call and is not replaced either.
     os.kill(engine.pid, signal.SIGSTOP)
-    wait_until("the record", lambda: (kept.directory / "r-1.json").exists())
+    wait_until("the record", (kept.directory / "r-1.json").exists)
     assert kept.record("r")["ended_by"] == "deadline:task"
     os.kill(engine.pid, signal.SIGKILL)
     assert kept.engine().call("hello")["attempts"] == []
@@ -111,9 +111,13 @@ def test_an_engine_that_does_not_read_costs_the_keeper_no_memory(kept: Any, engi
     before = keeper.memory_info().rss
     engine.end.settimeout(0.5)
     flood = b'{"id": 1, "call": "hello", "pad": "' + b"x" * 500 + b'"}\n'
-    with pytest.raises(TimeoutError):
+
+    def send_for_ever() -> None:
         while True:
             engine.end.sendall(flood * 1000)
+
+    with pytest.raises(TimeoutError):
+        send_for_ever()
     assert keeper.memory_info().rss - before < 16 * 1024 * 1024
 
 
@@ -269,8 +273,8 @@ def test_the_keeper_loads_nothing_but_the_standard_library(kept: Any) -> None:
     keeper = subprocess.Popen(
         [*argv, state, "/no/such/engine"], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    wait_until("the lock", lambda: (state / "keeper.lock").exists())
-    wait_until("its content", lambda: (state / "keeper.lock").read_text())
+    wait_until("the lock", (state / "keeper.lock").exists)
+    wait_until("its content", (state / "keeper.lock").read_text)
     keeper.terminate()
     _, errors = keeper.communicate(timeout=15)
     names = {

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
-import os
 import signal
 import stat
 import sys
@@ -192,7 +191,7 @@ def test_a_thousand_attempts_leak_no_descriptor_and_no_child(kept: Any, engine: 
     keeper = kept.keepers[0].pid
 
     def descriptors() -> int:
-        return len(os.listdir(f"/proc/{keeper}/fd"))
+        return len(list(Path(f"/proc/{keeper}/fd").iterdir()))
 
     engine.call("spawn", **kept.order("first", ["/bin/true"]))
     engine.exited("first")
