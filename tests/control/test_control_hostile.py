@@ -171,7 +171,9 @@ async def test_another_uid_is_refused(server: Server, short_dir: Path) -> None:
         'try: s.sendall(b\'{"jsonrpc":"2.0","id":1,"method":"echo"}\\n\')\n'
         "except OSError: pass\n"
         "s.settimeout(5); data=b''\n"
-        "while chunk := s.recv(9999): data += chunk\n"
+        "try:\n"
+        "    while chunk := s.recv(9999): data += chunk\n"
+        "except ConnectionResetError: pass\n"
         "sys.stdout.write(data.decode())"
     )
     child = await asyncio.create_subprocess_exec(

@@ -134,6 +134,23 @@ async def test_broadcasts_reach_all_in_order_without_a_gap_from_the_reply_on(
     await talking
 
 
+async def test_the_reply_comes_before_the_broadcasts_that_follow_its_snapshot(
+    server: Server,
+) -> None:
+    async def subscribe(connection: Connection, _params: dict[str, Any]) -> Any:
+        connection.subscribe()
+        server.broadcast(notice_line("events", {"n": 1}))
+        await asyncio.sleep(0.01)
+        return {"seq": 0}
+
+    server.register("slow", subscribe)
+    reader, writer = await raw(server)
+    writer.write(b'{"jsonrpc":"2.0","id":1,"method":"slow"}\n')
+    lines = [json.loads(await asyncio.wait_for(reader.readline(), BOUND_S)) for _ in range(2)]
+    assert lines[0]["result"] == {"seq": 0} and lines[1]["params"] == {"n": 1}
+    writer.close()
+
+
 async def test_a_call_goes_on_when_its_client_vanishes(server: Server) -> None:
     begun, finished = asyncio.Event(), asyncio.Event()
 
