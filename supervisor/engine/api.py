@@ -259,12 +259,12 @@ class Api:
             )
         return {"agents": sorted(self._engine.specs)}
 
-    async def shutdown(self, _connection: Connection, params: dict[str, Any]) -> Any:
+    async def shutdown(self, connection: Connection, params: dict[str, Any]) -> Any:
         """Leave; agents go on unless they are to be stopped."""
+        if flag(params, "if_idle") and self._engine.is_needed(besides=connection):
+            return {"left_running": [s.id for s in self._engine.runs.active()], "leaving": False}
         is_leaving, left = await self._engine.leave(
-            stop_agents=flag(params, "stop_agents"),
-            if_idle=flag(params, "if_idle"),
-            by=text(params, "by", default="client"),
+            stop_agents=flag(params, "stop_agents"), by=text(params, "by", default="client")
         )
         return {"left_running": left, "leaving": is_leaving}
 

@@ -20,6 +20,7 @@ from typing import Any
 from supervisor import __version__
 from supervisor.config.paths import Project
 from supervisor.control import locate
+from supervisor.control.connection import Connection
 from supervisor.control.messages import notice_line
 from supervisor.control.server import Server
 from supervisor.core import events as e
@@ -99,9 +100,7 @@ class Engine:
                 f"longwatch engine: state.db was set aside as {log.report.set_aside}: "
                 f"{log.report.problem}\n"
             )
-        self._keeper = await KeeperLink.open(
-            on_exited=self._exited, on_lost=self._keeper_lost
-        )
+        self._keeper = await KeeperLink.open(on_exited=self._exited, on_lost=self._keeper_lost)
         stack.callback(self._keeper.close)
         self.specs = Specs(self.project)
         self.runs = Runs(
@@ -275,13 +274,12 @@ class Engine:
         await self.runs.note(e.ConfigApplied(tuple(self.specs)))
         return []
 
-    async def leave(self, *, stop_agents: bool, if_idle: bool, by: str) -> tuple[bool, list[str]]:
-        """End keeper and engine; whether they leave, and the runs that go on.
+    def is_needed(self, *, besides: Connection) -> bool:
+        """Whether a run is unfinished or somebody else is looking."""
+        return bool(self.runs.active()) or bool(self._server.subscribers - {besides})
 
-        ``if_idle`` leaves only when no run is unfinished.
-        """
-        if if_idle and self.runs.active():
-            return False, [state.id for state in self.runs.active()]
+    async def leave(self, *, stop_agents: bool, by: str) -> tuple[bool, list[str]]:
+        """End keeper and engine; whether they leave, and the runs that go on."""
         if stop_agents:
             await self._stop_all(by)
         left = [state.id for state in self.runs.active() if state.status in ALIVE]

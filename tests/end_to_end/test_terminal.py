@@ -1,0 +1,112 @@
+"""The real program in a real terminal: answered by keyboard, and all is tidy after."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+ASKING_AGENT = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    agent.stage("ask", 1, 1)
+    allowed = agent.approve("Publish the report?", action={"argv": ["make", "publish"]})
+    print("allowed" if allowed else "denied", flush=True)
+"""
+
+pytestmark = [
+    pytest.mark.terminal,
+    pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
+]
+
+
+class Terminal:
+    """A shell in a tmux server of its own."""
+
+    def __init__(self, project: Any, columns: int, rows: int) -> None:
+        self._project = project
+        self._socket = f"lw-{uuid.uuid4().hex[:12]}"
+        environment = {**os.environ, "TERM": "xterm-256color", "PS1": "ready$ "}
+        subprocess.run(
+            [
+                *(*self._tmux(), "-f", "/dev/null", "new-session", "-d"),
+                *("-x", str(columns), "-y", str(rows), "-c", str(project.directory), "sh"),
+            ],
+            check=True,
+            env=environment,
+        )
+
+    def _tmux(self) -> list[str]:
+        return ["tmux", "-L", self._socket]
+
+    def type(self, *keys: str) -> None:
+        subprocess.run([*self._tmux(), "send-keys", *keys], check=True)
+
+    def screen(self) -> str:
+        return subprocess.run(
+            [*self._tmux(), "capture-pane", "-p"], check=True, capture_output=True, text=True
+        ).stdout
+
+    def wait(self, what: str, seen: Callable[[str], bool]) -> str:
+        self._project.wait(f"{what} on the screen", lambda: seen(self.screen()))
+        return self.screen()
+
+    def modes(self) -> str:
+        formats = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}"
+        return subprocess.run(
+            [*self._tmux(), "display-message", "-p", formats],
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout.strip()
+
+    def close(self) -> None:
+        subprocess.run([*self._tmux(), "kill-server"], check=False, capture_output=True)
+
+
+@pytest.fixture
+def terminal(project: Any) -> Iterator[Terminal]:
+    opened = Terminal(project, 80, 24)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def test_a_question_is_answered_by_keyboard_and_the_terminal_is_sane_after(
+    project: Any, terminal: Terminal
+) -> None:
+    project.script("ask.py", ASKING_AGENT)
+    project.configure('[agents.asker]\ncommand = ["{python}", "ask.py"]\nautostart = true\n')
+    terminal.type(f"{sys.executable} -m supervisor.cli.main", "Enter")
+    terminal.wait("the waiting run", lambda screen: "Publish the report?" in screen)
+    terminal.type("i")
+    terminal.wait("the exact action", lambda screen: "publish" in screen and "argv" in screen)
+
+    def answered() -> bool:
+        # Keys are dead for a moment after the question appears; a person presses again.
+        terminal.type("y")
+        run = project.status_of("asker")
+        return run["status"] == "succeeded"
+
+    project.wait("the run to go on after the answer", answered)
+    log = project.directory / ".longwatch" / "records"
+    (out,) = log.glob("*/out.log")
+    assert out.read_text() == "allowed\n"
+    # No Escape right before it: a terminal takes the two for one key.
+    terminal.wait("the dashboard", lambda screen: "1 done" in screen)
+    terminal.type("q")
+    terminal.wait("the shell", lambda screen: screen.rstrip().endswith(("$", "#")))
+    assert terminal.modes() == "0 0 1"
+    terminal.type("stty -a | grep -c ' -icanon\\| -echo ' ; echo sa''ne", "Enter")
+    screen = terminal.wait("an echoing shell", lambda screen: "sane" in screen)
+    assert "\n0\n" in screen
+    # The interface is a client: the engine is still there.
+    assert project.status_of("asker")["status"] == "succeeded"
