@@ -25,7 +25,9 @@ FULL_CHECK_BYTES = 32 * 2**20
 """Up to this size every page is checked at opening (about 0.1 s); beyond, size and ends only."""
 WAL_LIMIT_BYTES = 16 * 2**20
 """The -wal file is cut back to this after a checkpoint, so that a burst does not stay on disk."""
-_SIDES = ("", "-wal", "-shm")
+_SIDES = ("-wal", "-shm", "-journal", "")
+"""The files of one database. The first is set aside first: after a kill in between, what is left
+is set aside at the next start."""
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -159,6 +161,7 @@ def _damage(path: Path) -> str | None:
     """What is wrong with an existing file; None when it is whole and ours."""
     try:
         _check_header(path)
+        _finish_making(path)
         with connect_to_read(path) as connection:
             _refuse_newer(path, _version(connection))
             _check_content(connection, file_size(path))
@@ -202,6 +205,13 @@ def _refuse_newer(path: Path, version: int) -> None:
         )
 
 
+def _finish_making(path: Path) -> None:
+    """Roll back what a kill in the first milliseconds of the file left: it was no WAL file yet."""
+    if Path(f"{path}-journal").exists():
+        with closing(sqlite3.connect(path, timeout=BUSY_TIMEOUT_S)) as connection:
+            _version(connection)
+
+
 def _check_content(connection: sqlite3.Connection, size_bytes: int) -> None:
     if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
         if connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0:
@@ -234,8 +244,7 @@ def _set_aside(path: Path) -> Path:
     while any(os.path.lexists(f"{path}.corrupt-{number}{side}") for side in _SIDES):
         number += 1
     target = Path(f"{path}.corrupt-{number}")
-    # The -wal goes first: if we are killed in between, what is left is set aside at the next start.
-    for side in ("-wal", "-shm", ""):
+    for side in _SIDES:
         try:
             Path(f"{path}{side}").rename(f"{target}{side}")
         except FileNotFoundError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import shutil
 import sqlite3
 import statistics
 import subprocess
@@ -73,6 +74,29 @@ async def test_what_was_acknowledged_is_there_after_kill_9(path: Path) -> None:
     loaded = await log.load()
     assert log.report.set_aside is None and log.last_seq == loaded.last_seq >= acknowledged
     print(f"{kills} kills, {acknowledged} events acknowledged, {log.last_seq} stored")
+    await log.close()
+
+
+@pytest.mark.parametrize("when", [1, 4, 6, 12])
+async def test_a_kill_at_any_sync_of_the_first_start_leaves_a_file_that_opens(
+    path: Path, when: int
+) -> None:
+    """Each of the first syncs is a step of making the file, its schema and the first commits."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("no strace here")
+    inject = ["-e", "trace=fdatasync", "-e", f"inject=fdatasync:signal=KILL:when={when}"]
+    command = [sys.executable, str(HERE / "writer_process.py"), str(path), "5"]
+    child = await asyncio.create_subprocess_exec(
+        strace, "-f", "-qq", "-o", "/dev/null", *inject, *command, stdout=subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(child.communicate(), 30)
+    acknowledged = max([int(line) for line in out.split(b"\n")[1:-1]], default=0)
+    log = await SqliteEventLog.open(path)
+    assert log.report.set_aside is None and log.last_seq >= acknowledged
+    assert (await log.verify_chain()).problem is None
+    log.append([created(log.last_seq + 1)])
+    await log.durable(log.last_seq)
     await log.close()
 
 
