@@ -122,7 +122,8 @@ def _checkpoint_bad(turn: Turn, fact: f.CheckpointBad) -> None:
 
 
 def _rollback(turn: Turn, fact: f.RollbackWanted) -> None:
-    if not any(c.generation == fact.generation for c in turn.state.checkpoints):
+    is_kept = any(c.generation == fact.generation for c in turn.state.checkpoints)
+    if fact.generation != 0 and not is_kept:
         turn.refuse("refused", f"checkpoint {fact.generation} is not kept")
     elif turn.state.status in ALIVE and turn.state.status is not Status.STARTING:
         turn.refuse("refused", "the run has a living process", "Stop it first")

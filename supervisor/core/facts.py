@@ -95,7 +95,7 @@ class CheckpointBad(Fact):
 
 @dataclass(frozen=True, slots=True)
 class RollbackWanted(Fact):
-    """Resume from ``generation`` (or the one before the newest) from now on."""
+    """Resume from ``generation`` from now on; 0: from nothing, because none is good any more."""
 
     generation: int
     reason: str
