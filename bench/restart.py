@@ -137,7 +137,7 @@ def _ours(fifo: _Fifo) -> tuple[float, ...]:
                     "retry": {
                         "max_retries": 1_000_000,
                         "base_delay_seconds": 0,
-                        "crash_loop_deaths": 1_000_000,
+                        "crash_loop_deaths": 32,
                     },
                 }
                 for number in range(CHILDREN)

@@ -21,7 +21,13 @@ from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, t
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
-from supervisor.core.restart import decide_exited, follow_exit, time_out, withdraw_requests
+from supervisor.core.restart import (
+    decide_exited,
+    follow_exit,
+    retry_cause,
+    time_out,
+    withdraw_requests,
+)
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
 from supervisor.core.turn import Decision, Randomness, Turn
 
@@ -194,7 +200,7 @@ def _tick(turn: Turn, _fact: f.Tick) -> None:
         if task_left_s(state, turn.now) == 0.0:
             time_out(turn)
         elif start_left_s(state, turn.now) == 0.0:
-            turn.begin_attempt(f"retry {state.retries_in_row} after {state.reason}")
+            turn.begin_attempt(retry_cause(state))
     elif stall_left_s(state, turn.now) == 0.0:
         quiet = f"no new progress for {state.spec.stall_timeout_s:g} s"
         turn.flag("stalled", quiet, key=str(state.epoch))

@@ -5,10 +5,11 @@ from __future__ import annotations
 from supervisor.core import events as e
 from supervisor.core.backoff import decide_delay_s
 from supervisor.core.classify import decide_exit_kind, exit_cause
+from supervisor.core.due import task_left_s
 from supervisor.core.facts import Exited
 from supervisor.core.fold import CRASHES
 from supervisor.core.moment import seconds_between
-from supervisor.core.run import ALIVE, Exit, ExitKind, Then
+from supervisor.core.run import ALIVE, Exit, ExitKind, RunState, Then
 from supervisor.core.spec import Restart
 from supervisor.core.turn import Turn
 
@@ -105,6 +106,14 @@ def _retry(turn: Turn, end: Exit) -> None:
         delay_s = decide_delay_s(policy, retry, turn.rng.random())
         due = turn.now.plus(delay_s)
         turn.record(e.BackoffBegan(due, delay_s, retry, policy.max_retries, end.cause))
+        if delay_s == 0.0 and task_left_s(turn.state, turn.now) != 0.0:
+            # Nothing to wait for: one transaction instead of two, and no timer between.
+            turn.begin_attempt(retry_cause(turn.state))
+
+
+def retry_cause(state: RunState) -> str:
+    """Why the attempt after a backoff begins, for people."""
+    return f"retry {state.retries_in_row} after {state.reason}"
 
 
 def _crash_loop(turn: Turn) -> str | None:

@@ -29,6 +29,15 @@ class Resume:
     problem: str | None = None
 
 
+NOTHING = Resume(None)
+
+
+def has_any(project: Project, state: RunState) -> bool:
+    """Whether there is a checkpoint to look at, good or bad."""
+    live = project.run_dir(state.id) / state.spec.checkpoint
+    return bool(state.checkpoints) or os.path.lexists(live)
+
+
 def keep(project: Project, run_id: str, generation: int, data: bytes) -> None:
     """Store the bytes of a generation; blocks for an fsync."""
     directory = project.checkpoints_dir(run_id)
@@ -66,7 +75,7 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
     if os.path.lexists(live):
         _set_aside(project, state, live)
         return Resume(None, problem="no good checkpoint was left; starting from nothing")
-    return Resume(None)
+    return NOTHING
 
 
 def _resumed(live: Path, used: Checkpoint, newest: Checkpoint | None) -> Resume:

@@ -135,7 +135,10 @@ class Performer:
 
     async def _order(self, state: RunState, effect: Spawn) -> SpawnOrder:
         project, spec = self._project, state.spec
-        resume = await asyncio.to_thread(checkpoints.prepare_resume, project, state)
+        resume = checkpoints.NOTHING
+        if checkpoints.has_any(project, state):
+            # Reading and hashing may take long; without any the thread would be the longer way.
+            resume = await asyncio.to_thread(checkpoints.prepare_resume, project, state)
         self._tell_resume(state, resume)
         now = self._clock()
         due = keeper_deadline(state, now)

@@ -29,8 +29,6 @@ from supervisor.store.ports import EventLog, LoadedLog
 
 KEPT_FINISHED = 300
 """Finished runs that stay in memory and in snapshots; older ones are in the log."""
-WAKE_SLACK_S = 0.001
-"""A timer may fire this much early by rounding; waking later avoids an idle turn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +145,7 @@ class Runs:
         wait_s = next_wake_s(state, self._clock()) if state else None
         if wait_s is not None:
             loop = asyncio.get_running_loop()
-            self._timers[run_id] = loop.call_later(wait_s + WAKE_SLACK_S, self._wake, run_id)
+            self._timers[run_id] = loop.call_later(wait_s, self._wake, run_id)
 
     def _wake(self, run_id: str) -> None:
         self._timers.pop(run_id, None)

@@ -13,7 +13,7 @@ from tests.core.builders import Story, a_spec, story_in
 
 
 def _crashing(deaths: int, apart_s: float, **retry: object) -> Story:
-    policy = {"max_retries": 99, "base_delay_s": 0.0, "crash_loop_deaths": 3, **retry}
+    policy = {"max_retries": 99, "base_delay_s": 0.001, "crash_loop_deaths": 3, **retry}
     story = Story(a_spec(retry={"crash_loop_window_s": 60.0, **policy})).start()
     for number in range(deaths):
         story.exits(1)
@@ -330,3 +330,11 @@ def test_the_cause_of_every_attempt_is_recorded() -> None:
     causes = [event.cause for event in story.recorded(e.AttemptStarting)]
     assert causes[:2] == ["first attempt", "retry 1 after exit status 1"]
     assert all(causes)
+
+
+def test_without_a_delay_the_next_attempt_is_stored_with_the_exit() -> None:
+    story = Story(a_spec(retry={"base_delay_s": 0.0})).start()
+    story.exits(1)
+    assert story.state.status is Status.STARTING
+    assert story.state.attempt == 2
+    assert story.state.retries == 1
