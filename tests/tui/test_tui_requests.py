@@ -21,6 +21,7 @@ def asking(**fields: object) -> tuple[World, str]:
     run_id = world.start("7F3K", "license-audit", -300)
     plain = {"kind": "approve", "title": "Go on?", "action": {"argv": ["ls"]}, "sha256": HASH}
     world.ask(run_id, -60, **{**plain, **fields})
+    world.happen(run_id, e.WaitBegan("asks 7F3K-1"), -60)
     return world, run_id
 
 
@@ -279,5 +280,5 @@ async def test_the_action_is_shown_exactly_and_the_agents_words_apart() -> None:
         for shown in ('0 "rsync"', '2 "--delete"', '3 "out/report 2026/"', '"/srv/research"'):
             assert shown in text
         assert "RSYNC_RSH" in text and "132 bytes, request 3fa91c0d77e2" in text
-        assert "the agent says" in text and "26 min left, then it is denied" in text
+        assert "the agent says" in text and "min left, then it is denied" in text
         assert text.index("exactly this will be done") < text.index("the agent says")

@@ -435,6 +435,6 @@ async def driven(
     app = app_type(backend, clock=clock, tick_s=None)
     async with app.run_test(size=size) as pilot:
         driver = Driven(app, pilot, backend, clock)
-        await driver.until(lambda: app.picture.is_loaded, "a picture")
+        await driver.until(lambda: "● live" in driver.text(), "a picture")
         await driver.settle()
         yield driver

@@ -55,17 +55,20 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         self._arming = Arming(clock)
         self._seen = False
         self._sent = False
-        self._closed = False
+        self._is_over = False
         self._now: Moment | None = None
         self._who = OneLine(id="who")
         self._clock_line = OneLine(id="clock")
         self._body = Lines(id="body-lines")
         self._options = Options(request)
+        self._body.tells_moves = self._options.tells_moves = True
         self._comment = Input(placeholder="comment for the agent (optional)", id="comment")
         self._hint = OneLine(id="hint")
         self._state = Banner(id="state")
         self._deny = Button("Deny  n", id="deny", compact=True)
         self._allow = Button("Approve  y", id="allow", compact=True, disabled=True)
+        for button in (self._deny, self._allow):
+            button.active_effect_duration = 0  # Else a second Enter within 0.2 s is swallowed.
 
     # -- what it looks like -------------------------------------------------------------------
 
@@ -153,11 +156,11 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         self._now = now
         others = len(open_requests(picture)) - 1
         clock = question.clock_line(self._request, now)
-        if others > 0 and not self._closed:
+        if others > 0 and not self._is_over:
             clock = clock.append(line((f"   {others} more open", MUTED)))
         self._clock_line.set_content(clock)
         self._look()
-        if self._sent or self._closed:
+        if self._sent or self._is_over:
             return
         current = find_request(picture, self._run.id, self._request.id)
         if current is None and picture.is_loaded:
@@ -174,7 +177,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
             self._state.say()
 
     def _close_with(self, what: str, why: str) -> None:
-        self._closed = True
+        self._is_over = True
         self._deny.disabled = self._allow.disabled = True
         self._state.say((f" {what} ", BAD_BADGE), (f" {render.clean(why)}", TEXT))
         self._hint.set_content(line((" nothing left to decide here; Esc goes back", MUTED)))
@@ -188,7 +191,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
             if all(part.size.height > 0 and part.is_at_end for part in ends):
                 self._seen = True
                 self._arming.disarm()
-        if self._closed:
+        if self._is_over:
             return
         self._allow.disabled = not self._seen
         if not self._seen:
@@ -198,9 +201,13 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         else:
             self._hint.set_content(line())
 
+    def on_lines_moved(self) -> None:
+        """Other lines are in view."""
+        self._look()
+
     def _may(self, *, consent: bool) -> bool:
         """Whether an answer given now counts; says why when not."""
-        if self._closed or self._sent:
+        if self._is_over or self._sent:
             return False
         if not self._arming.is_armed():
             self._hint.set_content(
@@ -307,6 +314,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
     def action_bottom(self) -> None:
         """To the end."""
         self._scroll(len(self._body.lines))
+        self._options.scroll_end(animate=False)
 
     def _scroll(self, lines: int) -> None:
         self._body.scroll_to(y=self._body.scroll_offset.y + lines, animate=False, immediate=True)

@@ -48,8 +48,8 @@ class Detail(Vertical):
         self._facts = Lines(id="facts")
         self._stages = Lines(id="stages", classes="titled")
         self._timeline = Lines(id="timeline", classes="titled")
-        self._log = LogView(id="log-tail")
-        self._log_box = Vertical(self._log, id="log-box", classes="titled")
+        self._log_view = LogView(id="log-tail")
+        self._log_box = Vertical(self._log_view, id="log-box", classes="titled")
         self._last: tuple[RunState | None, Sample | None, Moment] | None = None
         self._stages.border_title = " stages "
         self._timeline.border_title = " timeline "
@@ -111,7 +111,7 @@ class Detail(Vertical):
 
     def show_log(self, tail: Tail | None) -> None:
         """Show the end of this log."""
-        self._log.show(tail)
+        self._log_view.show(tail)
 
     def on_resize(self) -> None:
         """Choose the arrangement for the room there is."""

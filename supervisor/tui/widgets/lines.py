@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
@@ -29,6 +30,24 @@ class Lines(ScrollView, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[Content] = ()
+        self.tells_moves = False
+        """Whether ``Moved`` is sent when other lines come into view."""
+
+    class Moved(Message):
+        """Other lines than before are in view: scrolled by key or wheel, or another size."""
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Tell who wants to know."""
+        super().watch_scroll_y(old_value, new_value)
+        self._tell_moved()
+
+    def on_resize(self) -> None:
+        """Tell who wants to know."""
+        self._tell_moved()
+
+    def _tell_moved(self) -> None:
+        if self.tells_moves:
+            self.post_message(self.Moved())
 
     @property
     def lines(self) -> Sequence[Content]:

@@ -6,7 +6,7 @@ decide what a run does: it draws rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -17,11 +17,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
 
-from supervisor.tui import render, view
+from supervisor.core.moment import Moment
+from supervisor.tui import render
+from supervisor.tui.model import Picture
 from supervisor.tui.render import Part, fit, line
 from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, RETRY, STRONG, TEXT
-from supervisor.tui.view import Row
+from supervisor.tui.view import Row, Rows
 
+NO_ROWS = Rows(Picture(), Moment(0.0, 0.0, ""), ())
 GAP = 2
 MARK_CELLS = 2
 NOTE_MIN = 22
@@ -126,13 +129,13 @@ class RunTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._rows: Sequence[Row] = ()
+        self._rows: Rows = NO_ROWS
         self._cursor = 0
         self._columns = chosen_columns(80)
         self._columns_width = 0
 
     @property
-    def rows(self) -> Sequence[Row]:
+    def rows(self) -> Rows:
         """What is shown."""
         return self._rows
 
@@ -141,11 +144,11 @@ class RunTable(ScrollView, can_focus=True):
         """The row under the cursor."""
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
-    def set_rows(self, rows: Sequence[Row]) -> None:
+    def set_rows(self, rows: Rows) -> None:
         """Show these rows; the cursor stays with its run, and only changed rows are drawn."""
         before, old = self.selected, self._rows
         self._rows = rows
-        self._cursor = view.index_of(rows, before.key if before else None, self._cursor)
+        self._cursor = rows.place_of(before.key if before else None, self._cursor)
         if len(old) != len(rows):
             self.virtual_size = Size(self.size.width, len(rows) + 1)
             self.refresh()
@@ -155,7 +158,7 @@ class RunTable(ScrollView, can_focus=True):
             self.refresh()
             self.post_message(self.Selected(self.selected))
 
-    def _refresh_changed(self, old: Sequence[Row]) -> None:
+    def _refresh_changed(self, old: Rows) -> None:
         top = self.scroll_offset.y
         for place in range(top, min(len(self._rows), top + self.size.height)):
             if self._rows[place] != old[place]:
@@ -177,7 +180,7 @@ class RunTable(ScrollView, can_focus=True):
 
     def select(self, key: str) -> None:
         """Put the cursor on the run with that key, if it is shown."""
-        self.move_to(view.index_of(self._rows, key, self._cursor))
+        self.move_to(self._rows.place_of(key, self._cursor))
 
     @property
     def page(self) -> int:
