@@ -48,12 +48,15 @@ class Ending:
         attempts: dict[Key, Attempt],
         nursery: Nursery,
         engine_pid: Callable[[], Iterable[int]],
+        runs_dir: str,
+        *,
         arm: Callable[[Attempt], None],
         over: Callable[[Attempt], None],
     ) -> None:
         self._attempts = attempts
         self._nursery = nursery
         self._engine_pid = engine_pid
+        self._runs_dir = runs_dir
         self._arm = arm
         self._over = over
         self._ending: dict[Key, Attempt] = {}
@@ -171,7 +174,7 @@ class Ending:
 
     def _survey(self) -> Survey:
         began = time.monotonic()
-        survey = Survey(self._attempts.values(), tuple(self._engine_pid()))
+        survey = Survey(self._attempts.values(), tuple(self._engine_pid()), self._runs_dir)
         ended = time.monotonic()
         self._survey_at = ended + SURVEY_SHARE * (ended - began)
         return survey

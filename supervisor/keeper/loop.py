@@ -74,7 +74,12 @@ class Keeper:
         self._nursery = Nursery(is_subreaper)
         self.spawner = Spawner(self._nursery, system.raise_file_limit())
         self.ending = Ending(
-            self.attempts, self._nursery, self._engine_pids, arm=self.arm, over=self._over
+            self.attempts,
+            self._nursery,
+            self._engine_pids,
+            os.path.join(state_dir, "runs", ""),
+            arm=self.arm,
+            over=self._over,
         )
         self._engine = EngineChild(engine_argv, os.path.join(state_dir, "engine.log"), self.spawner)
         self._calls = Calls(self)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from supervisor.keeper.attempt import Attempt
 
+RUN_ID, EPOCH, RUN_DIR = b"LONGWATCH_RUN_ID", b"LONGWATCH_EPOCH", b"LONGWATCH_RUN_DIR"
 MAX_ENVIRON_BYTES = 8 * 1024 * 1024
 """More than Linux lets a program start with."""
 KERNEL_THREADS = 2
@@ -51,9 +52,17 @@ class Process:
 
 
 class Survey:
-    """Who owns what, at one moment. ``others`` are our children that are no attempts."""
+    """Who owns what, at one moment.
 
-    def __init__(self, attempts: Collection[Attempt], others: Collection[int]) -> None:
+    ``others`` are our children that are no attempts. ``runs_dir`` (with its last slash) is where
+    the runs of this directory work: a process that is not below us must work there to be ours,
+    because a copied project has the same run ids.
+    """
+
+    def __init__(
+        self, attempts: Collection[Attempt], others: Collection[int], runs_dir: str
+    ) -> None:
+        self._runs_dir = os.fsencode(runs_dir)
         self._table = read_processes()
         self._keeper = os.getpid()
         self._by_key = {attempt.key: attempt for attempt in attempts}
@@ -103,7 +112,7 @@ class Survey:
         owner = known or OUTSIDE
         for process in reversed(climbed):
             if owner is INSIDE or (owner is OUTSIDE and self._may_be_ours(process)):
-                owner = self._by_marks(process) or owner
+                owner = self._by_marks(process, is_inside=owner is INSIDE) or owner
             self._owners[process.pid] = owner
         return owner
 
@@ -111,11 +120,15 @@ class Survey:
         """Outside of our children only with adopted attempts, or when its parent just died."""
         return self._looks_outside or (process.parent not in self._table and process.parent > 0)
 
-    def _by_marks(self, process: Process) -> Attempt | None:
-        environ = _read_environ(process.pid)
-        key = _key_in(environ)
+    def _by_marks(self, process: Process, *, is_inside: bool) -> Attempt | None:
+        marks = _marks_in(environ := _read_environ(process.pid))
+        try:
+            key = os.fsdecode(marks[RUN_ID]), int(marks[EPOCH])
+        except (KeyError, ValueError):
+            key = None
         if key is not None:
-            return self._by_key.get(key)
+            is_ours = is_inside or marks.get(RUN_DIR, b"").startswith(self._runs_dir)
+            return self._by_key.get(key) if is_ours else None
         try:
             found = self._by_lock.get(os.readlink(f"/proc/{process.pid}/fd/{LOCK_FD}"))
         except OSError:
@@ -210,13 +223,10 @@ def _read_environ(pid: int) -> bytes:
         return b""
 
 
-def _key_in(environ: bytes) -> tuple[str, int] | None:
+def _marks_in(environ: bytes) -> dict[bytes, bytes]:
     found = {}
     for entry in environ.split(b"\0"):
         name, _, value = entry.partition(b"=")
-        if name in (b"LONGWATCH_RUN_ID", b"LONGWATCH_EPOCH"):
-            found[name] = value.decode(errors="replace")
-    try:
-        return found[b"LONGWATCH_RUN_ID"], int(found[b"LONGWATCH_EPOCH"])
-    except (KeyError, ValueError):
-        return None
+        if name in (RUN_ID, EPOCH, RUN_DIR):
+            found[name] = value
+    return found

@@ -121,6 +121,8 @@ class KeptDirectory:
         self._engines: list[RelayedEngine] = []
         self.keepers: list[subprocess.Popen[bytes]] = []
 
+    wait_until = staticmethod(wait_until)
+
     @property
     def log(self) -> str:
         return (self.directory / "keeper.log").read_text()
@@ -156,6 +158,7 @@ class KeptDirectory:
                 "PATH": os.environ["PATH"],
                 "LONGWATCH_RUN_ID": run,
                 "LONGWATCH_EPOCH": str(epoch),
+                "LONGWATCH_RUN_DIR": str(self.directory / "runs" / run),
                 "KEPT_BY_TEST": str(self.directory),
             },
             "cwd": str(self.directory),

@@ -217,9 +217,9 @@ def test_a_pause_holds_everything_still_and_a_stop_ends_it(kept: Any, engine: An
         return {line.rpartition(b")")[2].split()[0] for line in stats}
 
     assert engine.call("signal", run="r", epoch=1, signal=19)["ok"]
-    assert states() == {b"T"}
+    kept.wait_until("all to stand still", lambda: states() == {b"T"})
     assert engine.call("signal", run="r", epoch=1, signal=18)["ok"]
-    assert b"T" not in states()
+    kept.wait_until("all to go on", lambda: b"T" not in states())
     engine.call("signal", run="r", epoch=1, signal=19)
     engine.call("stop", run="r", epoch=1, signal=15, grace=10.0, reason="")
     assert engine.exited("r")["signal"] == 15

@@ -15,15 +15,6 @@ import psutil
 import pytest
 
 
-def wait_until(what: str, condition: Any, limit_s: float = 15.0) -> Any:
-    end = time.monotonic() + limit_s
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.005)
-    pytest.fail(f"{what}: not within {limit_s} s")
-
-
 def lives(pid: int) -> bool:
     return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
 
@@ -47,7 +38,7 @@ def test_a_killed_engine_is_replaced_and_the_new_one_learns_who_lives(
     second = kept.engine()
     assert second.pid != engine.pid
     assert lives(spawned["pid"])
-    wait_until("the record", (kept.directory / "ends-1.json").exists)
+    kept.wait_until("the record", (kept.directory / "ends-1.json").exists)
     assert kept.record("ends")["code"] == 6
     assert [each["pid"] for each in second.call("hello")["attempts"]] == [spawned["pid"]]
 
@@ -57,7 +48,7 @@ def test_deadlines_hold_and_exits_are_recorded_without_an_engine(kept: Any, engi
     engine.call("spawn", **kept.shell("r", "exec sleep 100", deadline=at))
     # Stopped, it takes no call and is not replaced either.
     os.kill(engine.pid, signal.SIGSTOP)
-    wait_until("the record", (kept.directory / "r-1.json").exists)
+    kept.wait_until("the record", (kept.directory / "r-1.json").exists)
     assert kept.record("r")["ended_by"] == "deadline:task"
     os.kill(engine.pid, signal.SIGKILL)
     assert kept.engine().call("hello")["attempts"] == []
@@ -239,7 +230,7 @@ def test_what_a_leader_left_that_died_without_a_keeper_is_ended_before_gone_is_s
     kept.keepers[-1].kill()
     kept.keepers[-1].wait(15)
     os.kill(spawned["pid"], signal.SIGKILL)
-    wait_until("the leader's end", lambda: not lives(spawned["pid"]))
+    kept.wait_until("the leader's end", lambda: not lives(spawned["pid"]))
     assert lives(left)
     kept.start()
     second = kept.engine()
@@ -273,8 +264,8 @@ def test_the_keeper_loads_nothing_but_the_standard_library(kept: Any) -> None:
     keeper = subprocess.Popen(
         [*argv, state, "/no/such/engine"], stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    wait_until("the lock", (state / "keeper.lock").exists)
-    wait_until("its content", (state / "keeper.lock").read_text)
+    kept.wait_until("the lock", (state / "keeper.lock").exists)
+    kept.wait_until("its content", (state / "keeper.lock").read_text)
     keeper.terminate()
     _, errors = keeper.communicate(timeout=15)
     names = {

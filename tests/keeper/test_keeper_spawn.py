@@ -91,7 +91,8 @@ def test_an_attempt_that_lives_is_not_started_twice(kept: Any, engine: Any) -> N
     first = engine.call("spawn", **order)
     second = engine.call("spawn", **order)
     assert {**second, "id": 0} == {**first, "id": 0}
-    assert len(kept.ours()) == 1
+    kept.wait_until("the output", lambda: kept.out("r") == "once\n")
+    kept.wait_until("one process", lambda: len(kept.ours()) == 1)
 
 
 def test_an_attempt_that_ended_is_gone_and_its_notice_comes_again(kept: Any, engine: Any) -> None:

@@ -67,6 +67,7 @@ class KeeperHome:
                 "PATH": os.environ["PATH"],
                 "LONGWATCH_RUN_ID": run,
                 "LONGWATCH_EPOCH": str(epoch),
+                "LONGWATCH_RUN_DIR": str(self.state_dir / "runs" / run),
                 "KEPT_BY_TEST": str(self.directory),
             },
             cwd=str(self.directory),
