@@ -66,6 +66,7 @@ def _alive(state: RunState, living: Living, effects: tuple[Effect, ...]) -> Reco
     found = f.SpawnDone(living.epoch, living.pid, living.started, adopted=True)
     if state.status is Status.STOPPING:
         effects = (*effects, EndAttempt(state.epoch, state.reason))
-    elif state.status is Status.PAUSED:
-        effects = (*effects, HoldStill(state.epoch, still=True))
+    else:
+        # Both ways: a resume that was stored but not carried out would leave it still for ever.
+        effects = (*effects, HoldStill(state.epoch, still=state.status is Status.PAUSED))
     return Recovery((found,), effects)

@@ -162,7 +162,9 @@ class Story:
         return self.feed(f.Tick())
 
     def next_attempt(self) -> Story:
-        """Wait out the backoff and start."""
+        """Wait out the backoff, if there is one, and start."""
+        if self.state.status is Status.STARTING:
+            return self.spawned()
         assert self.state.next_start is not None, self.state.status
         self.now = self.now.plus(max(0.0, self.state.next_start.mono - self.now.mono))
         self.tick()

@@ -29,6 +29,12 @@ HEALING_ROUNDS = 600
 
 ORDINARY = ("agent", "look", "flush", "perform", "hear", "pass", "tick")
 WEIGHTS = (34, 12, 20, 22, 12, 14, 4)
+WISHES = (
+    ("stop", "restart", "pause", "resume", "answer", "answer"),
+    ("pause", "resume", "resume", "answer"),
+    ("restart", "answer", "answer"),
+)
+"""What the operator of a world is given to: one who also stops ends many stories early."""
 
 
 class World:
@@ -46,6 +52,7 @@ class World:
         self.boots = self.engines = 0
         self.fault_rate = chance.choice((0.0, 0.02, 0.06, 0.12))
         self.operator_rate = chance.choice((0.0, 0.03, 0.08, 0.2))
+        self.wishes = chance.choice(WISHES)
         self.is_healed = False
         self.disk.log.append((self.now, e.RunCreated(self._spec(), "simulated")))
         self.engine: Engine | None = None
@@ -154,7 +161,7 @@ class World:
         engine = self.engine
         if engine is None:
             return
-        wish = self.chance.choice(("stop", "restart", "pause", "resume", "answer", "answer"))
+        wish = self.chance.choice(self.wishes)
         if wish == "answer":
             self._answer(engine)
         elif wish == "stop":
@@ -191,6 +198,7 @@ class World:
         engine.damage = 0.0
         for _ in range(HEALING_ROUNDS):
             self._settle(engine)
+            self._check_stillness(engine)
             if self._is_at_rest(engine):
                 self._check_rest(engine)
                 return engine.state
@@ -230,14 +238,19 @@ class World:
         expiries = [r.expires_at for r in engine.state.open_requests if r.on_timeout != "park"]
         return all(at is None or at > soon for at in expiries)
 
+    def _check_stillness(self, engine: Engine) -> None:
+        process, status = self.keeper.process, engine.state.status
+        if process is None or status in (Status.STOPPING, Status.STARTING):
+            return
+        if process.is_still != (status is Status.PAUSED):
+            raise ViolationError(f"liveness: {status}, but held still is {process.is_still}")
+
     def _check_rest(self, engine: Engine) -> None:
         state, process = engine.state, self.keeper.process
         if (process is not None) != (state.status in ALIVE):
             raise ViolationError(f"I3/I9: {state.status} with process {process}")
         if state.status in (Status.WAITING, Status.PARKED) and not state.open_requests:
             raise ViolationError(f"liveness: {state.status} for nobody's answer")
-        if state.status is Status.WAITING and process is not None and process.is_still:
-            raise ViolationError("liveness: a run that waits is held still")
 
     # -- the log ------------------------------------------------------------------------------
 
