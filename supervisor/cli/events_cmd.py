@@ -7,10 +7,12 @@ import time
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import arrivals, connect, snapshot
+from supervisor.cli.live import Live
+from supervisor.cli.session import connect, snapshot
 from supervisor.config.paths import Project
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import describe
-from supervisor.core.record import recorded_from_plain
+from supervisor.core.record import recorded_from_plain, recorded_to_plain
 
 PIECE = 1000
 DEFAULT_COUNT = 100
@@ -34,18 +36,29 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
             since = max(0, picture["seq"] - DEFAULT_COUNT)
         printer = _Printer(agents, as_json=arguments.json)
         if arguments.follow:
-            missed = client.call("subscribe", {"since": since})
-            printer.show(missed.get("events", []))
-            while True:
-                for method, params in arrivals(client, NOTICE_WAIT_S):
-                    if method == "events":
-                        printer.show(params["events"])
+            _follow(project, client, printer, since)
         while True:
             result = client.call("history", {"since": since, "limit": PIECE})
             printer.show(result["events"])
             if len(result["events"]) < PIECE:
                 return 0
             since = result["events"][-1]["seq"]
+
+
+def _follow(project: Project, client: SyncClient, printer: _Printer, since: int) -> None:
+    """Until interrupted, over restarts of the engine."""
+    live = Live(
+        project, client, lambda recorded, _state: printer.show([recorded_to_plain(recorded)])
+    )
+    while since < live.mirror.seq:
+        piece = live.call("history", {"since": since, "limit": PIECE})["events"]
+        printer.show([event for event in piece if event["seq"] <= live.mirror.seq])
+        if len(piece) < PIECE:
+            break
+        since = piece[-1]["seq"]
+    while True:
+        for _ in live.arrivals(NOTICE_WAIT_S):
+            pass
 
 
 class _Printer:

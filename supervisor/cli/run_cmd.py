@@ -17,11 +17,13 @@ from types import FrameType
 from supervisor.cli import output
 from supervisor.cli.ask_inline import ask_inline
 from supervisor.cli.follow import Follower
-from supervisor.cli.session import arrivals, ensure_engine, own_name
+from supervisor.cli.live import Live
+from supervisor.cli.session import ensure_engine, own_name
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
-from supervisor.core.mirror import Mirror
-from supervisor.core.run import FINAL
+from supervisor.core.describe import answer_hint
+from supervisor.core.events import Recorded
+from supervisor.core.run import FINAL, RunState
 from supervisor.core.text import safe_text
 from supervisor.errors import RefusedError, UserError
 
@@ -60,9 +62,10 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
 
         client.close()
         return attach(project)
-    status = _follow(client, {entry["id"] for entry in started}, is_terminal=is_terminal, by=by)
+    following = _Following(project, client, started, is_terminal=is_terminal, by=by)
+    status = following.run()
     if is_ours:
-        client.call("shutdown", {"if_idle": True, "by": by})
+        following.live.call("shutdown", {"if_idle": True, "by": by})
     return status
 
 
@@ -85,81 +88,106 @@ def _autostarted(client: SyncClient) -> list[str]:
     ]
 
 
-def _follow(client: SyncClient, ids: set[str], *, is_terminal: bool, by: str) -> int:
-    mirror = Mirror(client.call("subscribe", {"since": None}))
-    follower = Follower(mirror, ids, output.line, with_hints=not is_terminal)
-    for state in follower.states():
-        output.line(f"          {state.agent:<16}  {state.status}: {safe_text(state.reason)}")
-        if not is_terminal:
-            for request in state.open_requests:
-                follower.hint(request)
-    try:
-        with _Signals():
-            _until_over(client, mirror, follower, is_terminal=is_terminal, by=by)
-    except _DetachedError:
-        return 0
-    except KeyboardInterrupt:
-        _stop(client, mirror, follower, by)
-        _summarise(follower)
-        return 1
-    _summarise(follower)
-    return 0 if follower.has_succeeded() else 1
+class _Following:
+    """The followed runs, from the first line to the summary."""
 
+    def __init__(
+        self,
+        project: Project,
+        client: SyncClient,
+        started: list[dict[str, str]],
+        *,
+        is_terminal: bool,
+        by: str,
+    ) -> None:
+        self.live = Live(project, client, self._see)
+        self._is_terminal = is_terminal
+        self._by = by
+        self._mine = [e["id"] for e in started if e["action"] != "already running"]
+        self._left_open: set[str] = set()
+        self._follower = Follower(
+            self.live.mirror,
+            {entry["id"] for entry in started},
+            output.line,
+            with_hints=not is_terminal,
+        )
 
-def _until_over(
-    client: SyncClient, mirror: Mirror, follower: Follower, *, is_terminal: bool, by: str
-) -> None:
-    left_open: set[str] = set()
-    while not follower.is_over():
-        for method, params in arrivals(client, NOTICE_WAIT_S):
-            mirror.take(method, params, follower.see)
-            if follower.is_over():
+    def run(self) -> int:
+        """Follow to the end; the exit status."""
+        self._say_where_they_stand()
+        try:
+            with _Signals():
+                self._until_over()
+        except _DetachedError:
+            return 0
+        except KeyboardInterrupt:
+            self._stop()
+            self._summarise()
+            return 1
+        self._summarise()
+        return 0 if self._follower.has_succeeded() else 1
+
+    def _see(self, recorded: Recorded, state: RunState | None) -> None:
+        self._follower.see(recorded, state)
+
+    def _say_where_they_stand(self) -> None:
+        for state in self._follower.states():
+            output.line(f"          {state.agent:<16}  {state.status}: {safe_text(state.reason)}")
+            if not self._is_terminal:
+                for request in state.open_requests:
+                    self._follower.hint(request)
+
+    def _until_over(self) -> None:
+        while not self._follower.is_over():
+            for _ in self.live.arrivals(NOTICE_WAIT_S):
+                if self._follower.is_over():
+                    return
+                if self._is_terminal and self._follower.has_questions(self._left_open):
+                    break
+            if self._is_terminal:
+                self._ask_next()
+
+    def _ask_next(self) -> None:
+        for state, request in self._follower.open_requests():
+            if request.id in self._left_open:
+                continue
+            try:
+                answer = ask_inline(state, request, output.line)
+            except EOFError:
+                answer = None
+            if answer is None:
+                self._left_open.add(request.id)
+                output.line(f"left open; answer it with: {answer_hint(request)}")
                 return
-            if is_terminal and follower.has_questions(left_open):
-                break
-        if is_terminal:
-            _ask_next(client, follower, left_open, by)
-
-
-def _ask_next(client: SyncClient, follower: Follower, left_open: set[str], by: str) -> None:
-    for state, request in follower.open_requests():
-        if request.id in left_open:
-            continue
-        try:
-            answer = ask_inline(state, request, output.line)
-        except EOFError:
-            answer = None
-        if answer is None:
-            left_open.add(request.id)
-            output.line(f"left open; answer it with: longwatch answer {request.id} …")
+            try:
+                self.live.call("answer", {**answer, "by": self._by})
+            except RefusedError as error:
+                output.line(str(error))
             return
-        try:
-            client.call("answer", {**answer, "by": by})
-        except RefusedError as error:
-            output.line(str(error))
-        return
 
+    def _stop(self) -> None:
+        living = [s.id for s in self._follower.states() if s.status not in FINAL]
+        mine = [run_id for run_id in living if run_id in self._mine]
+        output.line("stopping what this command started; Ctrl-C again leaves that to the engine")
+        for run_id in mine:
+            try:
+                self.live.call("stop", {"names": [run_id], "by": self._by})
+            except RefusedError:
+                continue  # It ended by itself in this moment.
+        end = time.monotonic() + STOP_WAIT_S
+        while time.monotonic() < end and self._is_any_alive(mine):
+            for _ in self.live.arrivals(NOTICE_WAIT_S):
+                if not self._is_any_alive(mine):
+                    break
 
-def _stop(client: SyncClient, mirror: Mirror, follower: Follower, by: str) -> None:
-    mine = [state.id for state in follower.states() if state.status not in FINAL]
-    output.line("stopping what this command started; once more Ctrl-C leaves it to the engine")
-    for run_id in mine:
-        try:
-            client.call("stop", {"names": [run_id], "by": by})
-        except RefusedError:
-            continue  # It ended by itself in this moment.
-    end = time.monotonic() + STOP_WAIT_S
-    while time.monotonic() < end and any(s.status not in FINAL for s in follower.states()):
-        for method, params in arrivals(client, NOTICE_WAIT_S):
-            mirror.take(method, params, follower.see)
-            if all(s.status in FINAL for s in follower.states()):
-                break
+    def _is_any_alive(self, run_ids: list[str]) -> bool:
+        runs = self.live.mirror.runs
+        return any(runs[run_id].status not in FINAL for run_id in run_ids)
 
-
-def _summarise(follower: Follower) -> None:
-    output.line("")
-    for line in follower.summary():
-        output.line(line)
+    def _summarise(self) -> None:
+        output.line("")
+        for line in self._follower.summary():
+            output.line(line)
 
 
 class _Signals:

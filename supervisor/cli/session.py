@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +114,6 @@ def _last_lines(log: Path) -> list[str]:
         return log.read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
     except OSError:
         return []
-
-
-def arrivals(client: SyncClient, quiet_s: float) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Notices as they come, until none came for ``quiet_s`` seconds."""
-    try:
-        yield from client.notices(quiet_s)
-    except TimeoutError:
-        return
 
 
 def snapshot(client: SyncClient) -> dict[str, Any]:

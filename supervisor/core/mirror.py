@@ -18,6 +18,10 @@ class Mirror:
 
     def __init__(self, snapshot: dict[str, Any]) -> None:
         """Read a ``snapshot`` result; RecordError when it was made by another version."""
+        self.replace(snapshot)
+
+    def replace(self, snapshot: dict[str, Any]) -> None:
+        """Begin anew from a snapshot, when what was missed cannot be told event by event."""
         self.seq: int = snapshot["seq"]
         self.taken_at = from_plain(Moment, snapshot["now"])
         self.engine: dict[str, Any] = snapshot["engine"]

@@ -295,3 +295,31 @@ def test_logs_follow_shows_new_lines(project: Any) -> None:
         follower.kill()
         output, _ = follower.communicate()
     assert "line-6" in output
+
+
+def test_a_following_command_outlives_the_engine(project: Any) -> None:
+    gate = project.directory / "gate"
+    script = f"while [ ! -e {gate} ]; do sleep 0.05; done"
+    project.configure(config("patient", ["sh", "-c", script]))
+    follower = project.follow("run", "--headless")
+    project.wait_for("patient", "running")
+    engine = project.json("status")["engine"]["pid"]
+    os.kill(engine, signal.SIGKILL)
+    project.wait("the engine to be gone", lambda: not alive(engine))
+    gate.touch()
+    assert follower.wait(40) == 0
+    assert "succeeded" in follower.stdout.read()
+
+
+def test_interrupting_run_leaves_alone_what_ran_before(project: Any) -> None:
+    project.script("patient.py", PATIENT)
+    project.configure(config("patient", ["{python}", "patient.py"]))
+    project.run("up")
+    project.run("start", "patient")
+    pid = project.wait_for("patient", "running")["pid"]
+    follower = project.follow("run", "--headless", "patient")
+    assert follower.stdout is not None
+    follower.stdout.readline()
+    follower.send_signal(signal.SIGINT)
+    assert follower.wait(30) != 0
+    assert alive(pid)
