@@ -25,7 +25,8 @@ class Resume:
     path: Path | None
     """The agent's own checkpoint file, now holding a good generation; None: from nothing."""
     rollback_to: int | None = None
-    """The generation that had to be used because newer ones are damaged; None when the newest."""
+    """The generation that had to be used because newer ones are damaged; None when the newest,
+    0 when none is good any more."""
     problem: str | None = None
 
 
@@ -72,10 +73,12 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
             _set_aside(project, state, live)
             write_atomic_within(run_dir, name, data)
             return _resumed(live, checkpoint, newest)
-    if os.path.lexists(live):
-        _set_aside(project, state, live)
-        return Resume(None, problem="no good checkpoint was left; starting from nothing")
-    return NOTHING
+    if not state.checkpoints and not os.path.lexists(live):
+        return NOTHING
+    _set_aside(project, state, live)
+    # Rolled back to nothing, else the new work's first checkpoints would be refused as older.
+    rollback_to = 0 if state.checkpoints else None
+    return Resume(None, rollback_to, "no good checkpoint was left; starting from nothing")
 
 
 def _resumed(live: Path, used: Checkpoint, newest: Checkpoint | None) -> Resume:

@@ -85,3 +85,16 @@ def test_the_next_attempt_resumes_from_the_newest_kept_generation() -> None:
     newest = story.state.newest_attempt
     assert newest is not None and newest.resumed_from == 2
     assert story.state.recoveries == 1
+
+
+def test_when_no_generation_is_good_any_more_the_order_begins_anew() -> None:
+    story = Story().start()
+    for number in (40, 41):
+        story.checkpoints(number)
+    story.exits(1)
+    story.feed(f.RollbackWanted(0, "all copies are damaged"))
+    assert story.state.checkpoint is None
+    story.next_attempt()
+    story.checkpoints(1)
+    kept = story.state.checkpoint
+    assert kept is not None and (kept.generation, kept.sequence) == (3, 1)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import types
+import typing
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +41,33 @@ from tests.core.builders import RUN_ID, SHA, T0, NoJitter, a_request, a_spec, an
 
 LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 
-EXAMPLES: dict[type[Event], Event] = {
+EVENT_KINDS = [
+    kind
+    for kind in vars(e).values()
+    if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
+]
+BIRTHS = ("RunCreated", "RunRebuilt")
+"""Events that a run begins with; they happen to no run that exists."""
+
+
+def _blank(kind: Any) -> Any:
+    """The plainest value of an annotated type: enough for an event that the table does not name."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType) and types.NoneType in arguments:
+        return None
+    if origin is not None:
+        return origin()
+    if kind is Any:
+        return None
+    if issubclass(kind, Enum):
+        return next(iter(kind))
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return kind(**{field.name: _blank(hints[field.name]) for field in dataclasses.fields(kind)})
+    return kind()
+
+
+_GIVEN: dict[type[Event], Event] = {
     type(event): event
     for event in (
         e.RunCreated(a_spec(), "again"),
@@ -68,12 +98,9 @@ EXAMPLES: dict[type[Event], Event] = {
         e.RequestAnswered("ABCD-7", an_answer()),
         e.RequestClosed("ABCD-7", expired=True, why="late"),
         e.AnomalyFlagged(Anomaly("a", "odd", "info", "odd", 0.0, "longwatch")),
-        e.EngineStarted("1", 1),
-        e.EngineStopping("kim"),
-        e.ConfigApplied(()),
-        e.ConfigRejected(()),
     )
 }
+EXAMPLES = {kind: _GIVEN.get(kind) or _blank(kind) for kind in EVENT_KINDS}
 PAIRS = [(status, kind) for status in Status for kind in EXAMPLES]
 
 
@@ -81,13 +108,8 @@ def _name(value: Any) -> str:
     return value.__name__ if isinstance(value, type) else str(value)
 
 
-def test_there_is_an_example_of_every_event() -> None:
-    kinds = {
-        kind
-        for kind in vars(e).values()
-        if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
-    }
-    assert set(EXAMPLES) == kinds
+def test_every_event_of_the_table_has_an_example_that_means_something() -> None:
+    assert set(_GIVEN) >= MOVING
 
 
 @pytest.mark.parametrize(("status", "kind"), PAIRS, ids=_name)
@@ -95,7 +117,8 @@ def test_a_pair_is_in_the_table_or_raises_or_leaves_the_status(
     status: Status, kind: type[Event]
 ) -> None:
     state, event = story_in(status).state, EXAMPLES[kind]
-    if kind is e.RunCreated or (kind in MOVING and (status, kind) not in TRANSITIONS):
+    is_moving = kind in MOVING or kind.__name__ in BIRTHS
+    if is_moving and (status, kind) not in TRANSITIONS:
         with pytest.raises(IllegalTransitionError):
             apply(state, RUN_ID, event, T0)
         return
