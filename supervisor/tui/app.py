@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -60,7 +61,7 @@ class LongwatchApp(GuardedApp):
     ENABLE_COMMAND_PALETTE = True
     ALLOW_SELECT = False
     # A screen made by get_default_screen does not load its own style sheet (Textual 8.2).
-    CSS_PATH = "screens/dashboard.tcss"
+    CSS_PATH = Path(__file__).parent / "screens" / "dashboard.tcss"
     CSS = """
     CommandPalette { background: $background 60%; }
     """

@@ -79,7 +79,7 @@ KEYS: tuple[Key, ...] = (
         "agents go on", ALWAYS, shown="Ctrl+C", priority=True),
     Key("app.leave", "q", "leave", "leave", "Leave; the agents go on", EVERYWHERE, 2),
     Key("app.stop-all", "Q", "stop_all", "stop all",
-        "Stop every agent and the engine, then leave", EVERYWHERE, 11, asks=True),
+        "Stop all agents and the engine, and leave", EVERYWHERE, 11, asks=True),
     Key("runs.up", "up,k", "up", "up", "One run up", RUNS, shown="↑ k"),
     Key("runs.down", "down,j", "down", "down", "One run down", RUNS, shown="↓ j"),
     Key("runs.page-up", "pageup", "page_up", "page up", "One page up", RUNS, shown="PgUp"),

@@ -205,7 +205,7 @@ async def test_help_lists_every_key() -> None:
     async with driven(busy_world(), (120, 120)) as it:
         await it.press("question_mark")
         assert isinstance(it.app.screen, HelpScreen)
-        assert "Stop every agent and the engine, then leave" in it.text()
+        assert "Stop all agents and the engine, and leave" in it.text()
         await it.press("escape")
         assert isinstance(it.app.screen, Dashboard)
 

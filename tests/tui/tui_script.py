@@ -36,6 +36,7 @@ from supervisor.core.run import (
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.tui.app import LongwatchApp
 from supervisor.tui.link import CallError, LinkLostError, Notice
+from supervisor.tui.model import Link
 from supervisor.tui.screens.request import RequestScreen
 
 BASE_WALL = 1_772_460_000.0
@@ -435,6 +436,52 @@ async def driven(
     app = app_type(backend, clock=clock, tick_s=None)
     async with app.run_test(size=size) as pilot:
         driver = Driven(app, pilot, backend, clock)
-        await driver.until(lambda: "● live" in driver.text(), "a picture")
+        await driver.until(lambda: app.picture.link is Link.LIVE, "a picture")
+        await driver.until(lambda: "longwatch" in driver.text(), "a drawn screen")
         await driver.settle()
         yield driver
+
+
+EVIL = (
+    "\x1b]52;c;cm0gLXJmIC8=\x07\x1b[31mred\x1b[2J\x1b]0;owned\x07\x1b]8;;http://evil\x1b\\click"
+    "\x1b]8;;\x1b\\\x9b31m\x90q\x9c\x7f\x00\x08 [@click=app.quit]Approve[/] [/ [b]x \u202eesrever"
+    "\u200b\u2066 \U000e0041 \udc80 e" + "\u0301" * 60
+)
+"""Every trick at once: clipboard, colours, clearing, titles, links, C1, markup, bidi, tags."""
+
+
+def hostile_world() -> World:
+    """An agent that writes ``EVIL`` wherever it can."""
+    world = World()
+    run_id = world.start("7F3K", "evil-agent", -300, cwd=f"/srv/{EVIL}")
+    world.progress(
+        run_id,
+        -200,
+        stage=Stage(EVIL, 1, 2),
+        stages=(EVIL, "next"),
+        step=Step(EVIL, 4, 10, EVIL),
+        usage=Usage(1, 1, 0, 0.1, EVIL),
+        services={EVIL: ServiceUse(3, 1, 0, EVIL)},
+    )
+    world.flag(run_id, -150, EVIL, EVIL, "warning")
+    world.happen(run_id, e.ProgressRejected(EVIL), -140)
+    world.ask(
+        run_id,
+        -100,
+        kind="approve",
+        title=EVIL,
+        action={"argv": ["echo", EVIL], EVIL: {"deep": [EVIL]}, "payload": f"a\n{EVIL}\nb"},
+        explanation=EVIL,
+    )
+    world.ask(run_id, -90, kind="choose", title=EVIL, options=(EVIL, "other"), default=EVIL)
+    world.ask(run_id, -80, kind="text", title=EVIL, default=EVIL)
+    world.ask(run_id, -70, kind="edit", title=EVIL, default=EVIL)
+    world.happen(run_id, e.WaitBegan(EVIL), -60)
+    broken = world.start("K5WP", "broken", -250)
+    world.happen(broken, e.AttemptExited(1, Exit(ExitKind.PERMANENT, EVIL, 65)), -240)
+    world.happen(broken, e.RunFailed(EVIL), -240)
+    world.agent("never-run", command=("python", EVIL))
+    world.happen("", e.ConfigRejected((EVIL,)), -30)
+    for stream in ("out", "err"):
+        world.logs[run_id, stream] = (EVIL + "\n").encode("utf-8", "replace") * 40
+    return world

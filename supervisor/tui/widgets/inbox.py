@@ -11,7 +11,7 @@ from supervisor.tui.render import Part, line
 from supervisor.tui.theme import ASK, KEY, MUTED, STRONG, TEXT
 from supervisor.tui.widgets.lines import Lines
 
-WIDE_CELLS = 100
+WIDE_CELLS = 130
 """Above this width the id of a request is shown too."""
 SHOWN = 3
 """Requests listed; the rest are counted."""

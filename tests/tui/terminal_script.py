@@ -1,0 +1,35 @@
+"""Runs the interface on a scripted engine in whatever terminal this is started in.
+
+``python terminal_script.py busy|hostile|boom``; boom fails inside once the picture is there.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from tui_script import ScriptedBackend, busy_world, hostile_world
+
+from supervisor.tui import run_tui
+from supervisor.tui.app import LongwatchApp, PictureChanged
+
+
+def fail(app: LongwatchApp, message: PictureChanged) -> None:
+    """A bug of ours, in a message handler."""
+    if app.picture.is_loaded:
+        raise ValueError("a bug of ours \x1b]52;c;aGk=\x07")
+
+
+def main() -> int:
+    """Run it."""
+    kind = sys.argv[1]
+    if kind == "boom":
+        LongwatchApp.on_picture_changed = fail  # type: ignore[method-assign,assignment]
+    world = hostile_world() if kind == "hostile" else busy_world()
+    return run_tui("unused", backend=ScriptedBackend(world))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
