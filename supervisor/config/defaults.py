@@ -59,6 +59,17 @@ CONFIG_SCAN_INTERVAL_S: Final = 1.5
 """How often config.toml is looked at for a change."""
 LOG_CAP_BYTES: Final = 16 * 1024 * 1024
 """Kept tail of one output file; the front is punched out beyond it (DESIGN 2)."""
+RETENTION_S: Final = 30 * 86400.0
+"""Age at which events and what finished runs left are removed: last month can be looked up."""
+MAX_EVENTS: Final = 5_000_000
+"""Events kept at most, about 2 GB: fifty agents that report every second must not fill a disk."""
+RETENTION_INTERVAL_S: Final = 3600.0
+"""How often age is looked at; an hour more or less of a month matters to nobody."""
+STORAGE_CHECK_INTERVAL_S: Final = 2.0
+"""How often state.db is compared with the open file: SQLite writes into a deleted one without an
+error (RELIABILITY, trap 11). One stat, a few microseconds."""
+KEEPSAKE_INTERVAL_S: Final = 1.0
+"""How far the copy of a run's state beside its records may be behind the log."""
 CALL_TIMEOUT_S: Final = 10.0
 """Longest wait of a client for a reply of the engine before it says so."""
 START_TIMEOUT_S: Final = 10.0

@@ -168,6 +168,7 @@ def _with_reason(verb: str) -> Callable[[Any], str]:
 
 _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.RunCreated: lambda event: f"created ({safe_text(event.reason, limit=120)})",
+    e.RunRebuilt: _with_reason("rebuilt"),
     e.SpecChanged: lambda _event: "settings changed in config.toml",
     e.AttemptStarting: _starting,
     e.AttemptStarted: _started,
@@ -199,6 +200,12 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.AnomalyFlagged: _anomaly,
     e.EngineStarted: lambda event: f"engine {event.version} started, pid {event.pid}",
     e.EngineStopping: lambda event: f"engine leaving (asked by {safe_text(event.by, limit=60)})",
+    e.HistoryLost: lambda event: (
+        f"history lost: {safe_text(event.problem, limit=240)}; {event.runs} runs go on"
+    ),
+    e.HistoryForgotten: lambda event: (
+        f"{event.count} events up to {event.up_to} and {event.runs} finished runs forgotten (age)"
+    ),
     e.ConfigApplied: lambda event: f"configuration applied: {', '.join(event.agents)}",
     e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",
 }

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supervisor.core.moment import Moment
-from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Progress, Request, Then
+from supervisor.core.run import (
+    Anomaly,
+    Answer,
+    Checkpoint,
+    Exit,
+    Progress,
+    Request,
+    RunState,
+    Then,
+)
 from supervisor.core.spec import AgentSpec
 
 
@@ -25,6 +34,15 @@ class RunCreated(Event):
 
     spec: AgentSpec
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRebuilt(Event):
+    """The log was lost; the run goes on from this state, put together from its records."""
+
+    state: RunState
+    reason: str
+    """What was lost and what was recovered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +281,29 @@ class ConfigRejected(Event):
     """A changed configuration has errors; the running one stays. Not of a run."""
 
     problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLost(Event):
+    """The events before this one are not in this log any more. Not of a run."""
+
+    problem: str
+    """What happened to the file."""
+    set_aside: str
+    """Where it is now; empty when it is gone."""
+    runs: int
+    """How many runs go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryForgotten(Event):
+    """Events older than the stated retention were removed. Not of a run."""
+
+    up_to: int
+    """Seq of the newest one removed."""
+    count: int
+    runs: int
+    """Finished runs whose directories were removed."""
 
 
 @dataclass(frozen=True, slots=True)

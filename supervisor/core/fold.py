@@ -46,6 +46,10 @@ def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunS
         if state is not None:
             raise IllegalTransitionError(f"run {run_id} exists already")
         return _created(run_id, event, at)
+    if isinstance(event, e.RunRebuilt):
+        if state is not None or event.state.id != run_id:
+            raise IllegalTransitionError(f"run {run_id} is known and cannot be rebuilt")
+        return event.state
     if state is None:
         raise IllegalTransitionError(f"{type(event).__name__} before RunCreated of {run_id}")
     status = next_status(state.status, event)

@@ -17,6 +17,9 @@ from supervisor.protocol.atomic import write_atomic, write_atomic_within
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import CHECKPOINT_LIMIT_BYTES, read_bytes
 
+KEPT_SET_ASIDE = 10
+"""Newest bad checkpoints kept of each run, for people to look at."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resume:
@@ -81,6 +84,26 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
     return Resume(None, rollback_to, "no good checkpoint was left; starting from nothing")
 
 
+def set_copy_aside(project: Project, run_id: str, generation: int) -> None:
+    """Take a kept copy out of use without deleting it; fine when it is gone."""
+    directory = project.set_aside_dir(run_id)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        copy = project.checkpoints_dir(run_id) / str(generation)
+        copy.replace(directory / f"generation-{generation}")
+    except FileNotFoundError:
+        pass
+    _bound_set_aside(directory)
+
+
+def _bound_set_aside(directory: Path) -> None:
+    """Keep the newest few: an agent that tears its checkpoint for days must not fill the disk."""
+    entries = sorted(directory.iterdir(), key=lambda entry: entry.lstat().st_mtime, reverse=True)
+    for entry in entries[KEPT_SET_ASIDE:]:
+        if not entry.is_dir() or entry.is_symlink():
+            entry.unlink(missing_ok=True)
+
+
 def _resumed(live: Path, used: Checkpoint, newest: Checkpoint | None) -> Resume:
     if newest is not None and used.generation == newest.generation:
         return Resume(live, problem=f"{live.name} was damaged; restored from {used.generation}")
@@ -94,6 +117,7 @@ def _set_aside(project: Project, state: RunState, live: Path) -> None:
     directory = project.set_aside_dir(state.id)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     live.replace(directory / f"{state.epoch}-{live.name}")
+    _bound_set_aside(directory)
 
 
 def _bytes_with(directory: Path, name: str, sha256: str) -> bytes | None:

@@ -116,6 +116,17 @@ class Runs:
         state = apply(None, run_id, event, now)
         return self._store(run_id, Decision(state, (event,)), now)
 
+    def rebuild(self, state: RunState, reason: str) -> Fed:
+        """A run that the log does not know (any more), as it was put together again."""
+        event = e.RunRebuilt(state, reason)
+        return self._store(state.id, Decision(state, (event,)), self._clock())
+
+    def forget(self, run_ids: Sequence[str]) -> None:
+        """Finished runs that were removed from the log and the disk."""
+        for run_id in run_ids:
+            self._decided.pop(run_id, None)
+            self._published.pop(run_id, None)
+
     def _random_bits(self) -> int:
         """80 bits: people type the end of an id, so the low ones have to differ too."""
         high, low = self._rng.random(), self._rng.random()

@@ -119,9 +119,9 @@ class Database:
         self._size_bytes = size_bytes
         return None
 
-    def reopen(self) -> None:
-        """From the next transaction on, use the file that is at the path now (new if missing)."""
-        self._writer.reopen()
+    def reopen(self, why: str) -> None:
+        """From the next transaction on, use a new file; what is at the path is set aside."""
+        self._writer.reopen(why)
 
     def take_identity(self) -> None:
         """Remember which files the path names; right after ``reopen`` took effect."""

@@ -27,7 +27,8 @@ from supervisor.store.writer import Job
 
 FORGET_AT_ONCE = 5_000
 """Events removed in one transaction, so that an append never waits long behind it."""
-
+BEGINNINGS = frozenset({"RunCreated", "RunRebuilt"})
+"""Stored names of the events that a run begins with."""
 
 _End = tuple[int, bytes]
 """Seq and hash of the last event."""
@@ -148,6 +149,14 @@ class SqliteEventLog:
             if count < FORGET_AT_ONCE:
                 return removed
 
+    async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
+        """See ``ports.EventLog``."""
+        return await self._database.read(lambda c: reading.finished_before(c, run_ids, wall))
+
+    async def forget_runs(self, run_ids: Sequence[str]) -> int:
+        """See ``ports.EventLog``."""
+        return await self._database.write(lambda c: _forget_runs(c, run_ids))
+
     def check(self) -> str | None:
         """Whether ``state.db`` was deleted or replaced under us; what happened if so.
 
@@ -156,12 +165,12 @@ class SqliteEventLog:
         return self._database.check()
 
     async def begin_anew(self, states: Sequence[RunState]) -> None:
-        """Go on in the file that is at the path now, made if missing: seq and hash continue.
+        """Go on in a new file, with seq and hash continued; what is at the path is set aside.
 
         For after ``check`` found the old one gone. ``states`` are those of all known runs. The
         events before are gone with the old file. Waits as long as nothing can be stored.
         """
-        self._database.reopen()
+        self._database.reopen(self.check() or "begun anew")
         self.append((), states)
         ticket = self._backlog.ticket
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -190,7 +199,7 @@ class SqliteEventLog:
         for row in taken.rows:
             last_hash = chained(last_hash, row)
             connection.execute(sql["add_event"], (*row, last_hash))
-            if row.type == "RunCreated" and row.run_id not in with_state:
+            if row.type in BEGINNINGS and row.run_id not in with_state:
                 name = (row.run_id, row.run_id[::-1], "", row.seq - 1)
                 connection.execute(sql["add_run"], name)
         for state, seq in taken.states:
@@ -280,3 +289,8 @@ def _forget(connection: sqlite3.Connection, up_to: int) -> int:
     goal_hash = connection.execute(sql["hash_at"], (goal,)).fetchone()[0]
     connection.execute(sql["move_chain_base"], (goal, goal_hash))
     return connection.execute(sql["forget_events"], (goal,)).rowcount
+
+
+def _forget_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> int:
+    sql = queries("event_log.sql")["forget_run"]
+    return sum(connection.execute(sql, (run_id,)).rowcount for run_id in run_ids)

@@ -81,3 +81,7 @@ UPDATE chain SET base_seq = ?, base_hash = ? WHERE id = 1;
 -- name: forget_events
 -- Removes the events up to a seq.
 DELETE FROM events WHERE seq <= ?;
+
+-- name: forget_run
+-- Removes the state of a run that is over.
+DELETE FROM runs WHERE id = ? AND active = 0;

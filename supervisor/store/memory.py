@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from supervisor.core.events import Recorded, RunCreated
+from supervisor.core.events import Recorded, RunCreated, RunRebuilt
 from supervisor.core.run import FINAL, RunState
 from supervisor.store.event_log import encode_gapless
 from supervisor.store.opening import StorageFaultError
@@ -128,6 +128,21 @@ class MemoryEventLog:
             del self._rows[:count], self._hashes[:count]
         return count
 
+    async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
+        """See ``ports.EventLog``."""
+        return tuple(i for i in run_ids if i in self._runs and self._was_over(i, wall))
+
+    async def forget_runs(self, run_ids: Sequence[str]) -> int:
+        """See ``ports.EventLog``."""
+        over = [i for i in run_ids if (s := self._runs.get(i, (None, 0))[0]) and not _is_active(s)]
+        for run_id in over:
+            del self._runs[run_id]
+        return len(over)
+
+    def _was_over(self, run_id: str, wall: float) -> bool:
+        state = self._runs[run_id][0]
+        return state is not None and not _is_active(state) and (state.ended_at or 0.0) < wall
+
     async def close(self) -> int:
         """See ``ports.EventLog``."""
         self._is_closed = True
@@ -146,7 +161,7 @@ class MemoryEventLog:
             previous = self._hashes[-1] if self._hashes else self._base[1]
             self._rows.append(row)
             self._hashes.append(chained(previous, row))
-            if isinstance(recorded.event, RunCreated):
+            if isinstance(recorded.event, RunCreated | RunRebuilt):
                 self._runs.setdefault(row.run_id, (None, row.seq - 1))
         for state in snapshots:
             self._runs[state.id] = (state, last_seq)

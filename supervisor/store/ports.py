@@ -120,6 +120,14 @@ class EventLog(Protocol):
         """Remove events up to ``up_to`` that no living run's state needs; how many went."""
         ...
 
+    async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
+        """Which of these runs are stored and were over before that Unix time."""
+        ...
+
+    async def forget_runs(self, run_ids: Sequence[str]) -> int:
+        """Remove the stored states of finished runs; an unfinished one stays. How many went."""
+        ...
+
     async def close(self) -> int:
         """Store what is queued and let go; the number of events that could not be stored."""
         ...

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from supervisor.core.events import Recorded
 from supervisor.core.ids import ALPHABET
 from supervisor.core.record import RecordError
-from supervisor.core.run import RunState
+from supervisor.core.run import FINAL, RunState
 from supervisor.store.ports import (
     KEPT_FINISHED,
     KEPT_FINISHED_EACH,
@@ -75,6 +75,19 @@ def find_ids(connection: sqlite3.Connection, suffix: str) -> tuple[str, ...]:
         queries("event_log.sql")["run_ids_ending"], (backwards, backwards + "~", MAX_MATCHES)
     )
     return tuple(row[0] for row in rows)
+
+
+def finished_before(
+    connection: sqlite3.Connection, run_ids: Iterable[str], wall: float
+) -> tuple[str, ...]:
+    """Which of these runs are stored and were over before that time."""
+    old = []
+    for run_id in run_ids:
+        found = connection.execute(queries("event_log.sql")["one_run"], (run_id,)).fetchone()
+        state = _state(found[2]) if found is not None else None
+        if state is not None and state.status in FINAL and (state.ended_at or 0.0) < wall:
+            old.append(run_id)
+    return tuple(old)
 
 
 def verify_chain(connection: sqlite3.Connection) -> ChainReport:

@@ -66,6 +66,8 @@ class Writer:
         self._queue: SimpleQueue[Job | _Stop] = SimpleQueue()
         self._leaving = threading.Event()
         self._reopen = threading.Event()
+        self._discard = ""
+        """Why what stands at the path is set aside then."""
         self._problem: str | None = None
         # A daemon: a program that ends without close() must not hang on a full disk.
         self._thread = threading.Thread(target=self._live, name="store-writer", daemon=True)
@@ -78,8 +80,13 @@ class Writer:
         """Queue ``job``; from any thread, never blocks."""
         self._queue.put(job)
 
-    def reopen(self) -> None:
-        """Take a new connection to the path before the next transaction: the file was replaced."""
+    def reopen(self, why: str) -> None:
+        """Begin a new file before the next transaction: the open one was deleted or replaced.
+
+        What is at the path now is set aside for that reason: going on in somebody else's copy
+        would bring back numbers that were used since.
+        """
+        self._discard = why
         self._reopen.set()
 
     def stop(self) -> None:
@@ -141,7 +148,7 @@ class Writer:
     def _transaction(self, jobs: list[Job]) -> list[Any]:
         if self._reopen.is_set():
             self._connection.close()
-            self._connection, _report = open_file(self._path)
+            self._connection, _report = open_file(self._path, discard=self._discard)
             self._reopen.clear()
         connection = self._connection
         if connection.in_transaction:  # The rollback of the try before failed as well.

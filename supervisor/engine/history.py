@@ -1,0 +1,87 @@
+"""The log around the runs: lost before the start, deleted under us, grown too old.
+
+Owns the copies that make a loss bearable (``keepsakes``), what is done when it happens
+(``rebuild``) and what is forgotten by age (``retention``). An agent never notices any of it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+from supervisor.config.paths import Project
+from supervisor.core import events as e
+from supervisor.core import facts as f
+from supervisor.core.moment import Moment
+from supervisor.core.run import FINAL, Anomaly, RunState
+from supervisor.engine.keepsakes import Keepsakes
+from supervisor.engine.rebuild import rebuild_all
+from supervisor.engine.retention import Retention
+from supervisor.engine.runs import Runs
+from supervisor.process.keeper_link import LivingAttempt
+from supervisor.store.event_log import SqliteEventLog
+
+
+class History:
+    """The log's keeper on the engine's side, from recovery to the end."""
+
+    def __init__(
+        self, project: Project, log: SqliteEventLog, runs: Runs, clock: Callable[[], Moment]
+    ) -> None:
+        self._project = project
+        self._log = log
+        self._runs = runs
+        self._clock = clock
+        self._keepsakes = Keepsakes(project)
+        self._retention = Retention(project, log, runs, clock)
+
+    async def recover(self, attempts: Sequence[LivingAttempt]) -> None:
+        """Put the runs together again when the log is new but they are not; else do nothing."""
+        report = self._log.report
+        if report.is_new:
+            found, nameless = await rebuild_all(self._project, attempts, self._clock())
+            if found or nameless or report.problem is not None:
+                problem = report.problem or "state.db was deleted"
+                aside = str(report.set_aside) if report.set_aside else ""
+                self._runs.note(e.HistoryLost(problem, aside, len(found)))
+                _say(f"{problem}; {len(found)} runs were put together again from their records")
+            for rebuilt in found:
+                self._runs.rebuild(rebuilt.state, rebuilt.reason)
+                if rebuilt.state.status not in FINAL:
+                    self._flag(rebuilt.state, rebuilt.reason)
+            for run_id in nameless:
+                _say(f"the records of run {run_id} do not say whose it is; it was left alone")
+        for state in self._runs.active():
+            self._keepsakes.see(state)
+
+    def see(self, state: RunState) -> None:
+        """A run changed."""
+        self._keepsakes.see(state)
+
+    async def keep(self) -> None:
+        """Bring the copies beside the records up to date."""
+        await self._keepsakes.write()
+
+    async def check(self) -> None:
+        """Notice a ``state.db`` that was deleted or replaced under us, and begin a new one."""
+        problem = self._log.check()
+        if problem is None:
+            return
+        states = list(self._runs.states())
+        _say(f"{problem}; {len(states)} runs go on in a new one")
+        self._runs.note(e.HistoryLost(problem, "", len(states)))
+        await self._log.begin_anew(list(self._runs.states()))
+
+    async def forget(self) -> None:
+        """Remove what is older than the stated retention."""
+        await self._retention.forget()
+
+    def _flag(self, state: RunState, reason: str) -> None:
+        now = self._clock().wall
+        key = f"state-rebuilt:{state.epoch}"
+        anomaly = Anomaly(key, "state-rebuilt", "warning", reason, now, "longwatch")
+        self._runs.feed(state.id, f.Noticed(anomaly))
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"longwatch engine: {words}\n")
