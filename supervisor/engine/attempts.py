@@ -22,6 +22,9 @@ from supervisor.process.keeper_link import (
     LivingAttempt,
 )
 
+NO_PID = 2**31 - 1
+"""Above every pid there can be: asks the keeper for what lives of an attempt without a leader."""
+
 
 class Attempts:
     """Between the keeper and the runs."""
@@ -62,7 +65,8 @@ class Attempts:
         plan = plan_recovery(state, found, exited, moment_now().wall)
         if found is not None:
             self._performer.adopted(state)
-        if exited is not None or found is not None:
+        if state.status in ALIVE:
+            # Also of one that is gone without a trace: what it wrote last is still to be read.
             await self._observer.look_finally(state.id)
         for fact in plan.facts:
             self._runs.feed(state.id, fact)
@@ -77,15 +81,19 @@ class Attempts:
         return _fact(notice) if notice is not None else None
 
     async def _adopt(self, state: RunState) -> Living | None:
-        """Have the keeper watch a process that a former keeper started, if it is still there."""
+        """Have the keeper watch a process that a former keeper started, if it is still there.
+
+        When the leader is not, or was spawned but its pid never stored, nothing of the attempt
+        lives once this returned None: the keeper ends what is left of it first (I3, I9).
+        Raises KeeperError when the keeper cannot tell; nothing may be concluded from that.
+        """
         newest = state.newest_attempt
-        if newest is None or newest.pid is None or newest.pid_started is None:
-            return None
+        pid, started = (newest.pid, newest.pid_started) if newest else (None, None)
         order = AdoptOrder(
             run=state.id,
             epoch=state.epoch,
-            pid=newest.pid,
-            started=newest.pid_started,
+            pid=NO_PID if pid is None else pid,
+            started=started or 0,
             boot=state.status_since.boot,
             lock=str(self._project.run_lock(state.id)),
             record=str(self._project.exit_record(state.id, state.epoch)),
@@ -96,7 +104,9 @@ class Attempts:
         )
         try:
             attempt = await self._keeper.adopt(order)
-        except KeeperError:
+        except KeeperError as error:
+            if error.code != "gone":
+                raise
             return None
         return Living(attempt.epoch, attempt.pid, attempt.started)
 

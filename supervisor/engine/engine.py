@@ -43,7 +43,7 @@ from supervisor.engine.specs import Specs
 from supervisor.engine.starting import begin_run, resolve_run
 from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
-from supervisor.process.keeper_link import ExitNotice, KeeperLink
+from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.ports import EventLog
 
@@ -83,9 +83,16 @@ class Engine:
             await self._open(stack)
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGTERM, self._leave.set)
-            await self._recover()
-            await self._serve(stack)
-            await self._leave.wait()
+            try:
+                await self._recover()
+            except KeeperError as error:
+                if error.code != "lost":
+                    raise
+                # It died just now: the next pair recovers, from the same log.
+                self._is_keeper_lost = True
+            else:
+                await self._serve(stack)
+                await self._leave.wait()
             self.runs.close()
         if self._is_keeper_lost and not self._is_keeper_told:
             self._start_keeper()

@@ -23,7 +23,7 @@ from supervisor.engine import checkpoints
 from supervisor.engine.agent_environment import build_environment
 from supervisor.engine.answers import write_answer
 from supervisor.errors import LongwatchError
-from supervisor.process.keeper_link import KeeperError, KeeperLink, SpawnOrder
+from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 
 PERMANENT_CODES = frozenset({"spawn"})
 DEADLINE_TOLERANCE_S = 0.05
@@ -116,10 +116,12 @@ class Performer:
             return
         order = await self._order(state, effect)
         try:
-            living = await self._keeper.spawn(order)
+            living = await self._insist(order)
         except KeeperError as error:
             if error.code == "gone":
                 return  # Its exit notice is on the way again.
+            if error.code == "lost":
+                return  # Perhaps it lives: the next engine finds out, from the same status.
             self._feed(
                 run_id,
                 f.SpawnRefused(
@@ -132,6 +134,16 @@ class Performer:
             return
         self._told[run_id] = (effect.epoch, order.deadline, order.deadline_kind)
         self._feed(run_id, f.SpawnDone(effect.epoch, living.pid, living.started))
+
+    async def _insist(self, order: SpawnOrder) -> LivingAttempt:
+        """Ask until there is an answer: after a time-out the attempt may live, and saying that it
+        failed would leave a process that no other attempt could ever pass (I3)."""
+        while True:
+            try:
+                return await self._keeper.spawn(order)
+            except KeeperError as error:
+                if error.code != "timeout":
+                    raise
 
     async def _order(self, state: RunState, effect: Spawn) -> SpawnOrder:
         project, spec = self._project, state.spec

@@ -1,0 +1,79 @@
+"""Fault points inside the real engine: imported by every Python that has this folder on its path.
+
+``LWF_POINTS`` names them in JSON: a list of ``{"at": "module:Class.name", "when", "do", "once"}``.
+``when``: ``before`` or ``after`` the call. ``do``: ``engine``, ``keeper`` or ``both`` get SIGKILL,
+``lost`` kills the keeper and raises what the engine would see, ``never`` waits for ever. ``once``
+is a file that is made when the point was reached, so that the next life passes it. A point with
+``value`` sets a name instead. The product knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import inspect
+import json
+import os
+import signal
+import sys
+from typing import Any
+
+
+def _strike(do: str) -> None:
+    keeper = os.getppid()
+    if do in ("keeper", "both", "lost"):
+        os.kill(keeper, signal.SIGKILL)
+    if do in ("engine", "both"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if do == "lost":
+        from supervisor.process.keeper_link import KeeperError
+
+        raise KeeperError("lost", "the keeper closed the connection")
+
+
+def _is_first(point: dict[str, Any]) -> bool:
+    try:
+        os.close(os.open(point["once"], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _wrapped(original: Any, point: dict[str, Any]) -> Any:
+    @functools.wraps(original)
+    async def waiting(*arguments: Any, **named: Any) -> Any:
+        if point["do"] == "never":
+            await asyncio.Event().wait()
+        if point["when"] == "before" and _is_first(point):
+            _strike(point["do"])
+        result = await original(*arguments, **named)
+        if point["when"] == "after" and _is_first(point):
+            _strike(point["do"])
+        return result
+
+    @functools.wraps(original)
+    def plain(*arguments: Any, **named: Any) -> Any:
+        if point["when"] == "before" and _is_first(point):
+            _strike(point["do"])
+        result = original(*arguments, **named)
+        if point["when"] == "after" and _is_first(point):
+            _strike(point["do"])
+        return result
+
+    return waiting if inspect.iscoroutinefunction(original) else plain
+
+
+def _install() -> None:
+    for point in json.loads(os.environ["LWF_POINTS"]):
+        module, _, path = point["at"].partition(":")
+        *owners, name = path.split(".")
+        owner: Any = importlib.import_module(module)
+        for part in owners:
+            owner = getattr(owner, part)
+        value = point["value"] if "value" in point else _wrapped(getattr(owner, name), point)
+        setattr(owner, name, value)
+
+
+if "LWF_POINTS" in os.environ and "supervisor.engine" in sys.orig_argv:
+    _install()

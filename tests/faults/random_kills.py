@@ -1,0 +1,325 @@
+"""L2: ``kill -9`` of agents, engine, keeper and clients at random moments of a real project.
+
+``python tests/faults/random_kills.py --kills 1000 --seed 7`` (or ``-m tests.faults.random_kills``).
+Workers, questions and a plain command run under the real keeper and engine; a driver stops,
+restarts and answers through the command line while it kills. Then the faults end, every run has
+to come to its end, and ``invariants`` reads what is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from fault_project import LEDGER_AGENT, FaultProject, NotInTimeError
+from invariants import check_everything
+
+from supervisor.control.messages import CallRefusedError, ConnectionLostError
+
+HEAL_LIMIT_S = 60.0
+"""After the last fault every run ends within this time."""
+VICTIMS = (
+    ("agent", 8), ("engine", 6), ("keeper", 4), ("both", 2), ("client", 3), ("freeze", 1),
+)  # fmt: skip
+WISHES = (("nothing", 6), ("answer", 5), ("stop", 3), ("start", 3), ("restart", 2), ("pause", 1))
+SHOWN = 12
+"""Violations printed of a session: the first ones tell the story."""
+FINAL = ("succeeded", "failed", "timed_out", "stopped")
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a session did and found."""
+
+    seed: int
+    kills: Counter[str] = field(default_factory=Counter)
+    acknowledged: Counter[str] = field(default_factory=Counter)
+    seen_events: int = 0
+    stored_events: int = 0
+    steps: int = 0
+    healed_in_s: float = 0.0
+    violations: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """For people."""
+        return [
+            f"seed {self.seed}: {self.kills.total()} kills {dict(self.kills)}, acknowledged "
+            f"{dict(self.acknowledged)}, {self.steps} steps, {self.stored_events} events, "
+            f"{self.seen_events} of them seen by a client, all ended {self.healed_in_s:.1f} s "
+            f"after the last kill, {len(self.violations)} violations",
+            *self.violations[:SHOWN],
+        ]
+
+
+class Watcher(threading.Thread):
+    """A client that subscribes, reconnects and keeps every event it was shown."""
+
+    def __init__(self, project: FaultProject) -> None:
+        super().__init__(daemon=True)
+        self._project = project
+        self._leave = threading.Event()
+        self.seen: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        """Until ``leave``."""
+        while not self._leave.wait(0.05):
+            client = self._project.client()
+            if client is None:
+                continue
+            try:
+                since = self.seen[-1]["seq"] if self.seen else 0
+                first = client.call("subscribe", {"since": since}, 5.0)
+                self.seen += first.get("events", [])
+                for method, params in client.notices(1.0):
+                    if method == "events":
+                        newest = self.seen[-1]["seq"] if self.seen else 0
+                        self.seen += [ev for ev in params["events"] if ev["seq"] > newest]
+            except (CallRefusedError, ConnectionLostError, TimeoutError, OSError):
+                continue
+            finally:
+                client.close()
+
+    def leave(self) -> None:
+        """End it."""
+        self._leave.set()
+        self.join(10)
+
+
+class Session:
+    """One project, its driver and its client journal."""
+
+    def __init__(self, seed: int, workers: int, items: int) -> None:
+        self.rng = random.Random(seed)
+        self.outcome = Outcome(seed)
+        self.project = FaultProject()
+        self.names = [f"worker-{number}" for number in range(1, workers + 1)]
+        self.agents = [*self.names, "asker", "plain"]
+        self.journal: list[dict[str, Any]] = []
+        self._serial = 0
+        self._write_config(items)
+        self._watcher = Watcher(self.project)
+
+    def _write_config(self, items: int) -> None:
+        place = str(self.project.ledgers)
+        parts = [
+            '[defaults]\nautostart = true\nstop_grace = "2s"\n'
+            "[defaults.retry]\nmax_retries = 1000\nbase_delay_seconds = 0.1\n"
+            'max_delay_seconds = 0.5\ncrash_loop_deaths = 32\ncrash_loop_window = "0.5s"\n'
+        ]
+        kinds = dict.fromkeys(self.names, ("work", items, 0.02))
+        kinds |= {"asker": ("ask", max(3, items // 20), 0.02), "plain": ("stay", 0, 0.05)}
+        for name, (kind, count, pace) in kinds.items():
+            command = ["{python}", str(LEDGER_AGENT), kind, place, str(count), str(pace)]
+            parts.append(f"[agents.{name}]\ncommand = {json.dumps(command)}\n")
+        (self.project.directory / "config.toml").write_text("".join(parts))
+
+    def run(self, kills: int) -> Outcome:
+        """Start, kill, heal, check."""
+        project, outcome = self.project, self.outcome
+        try:
+            project.run("up")
+            self._watcher.start()
+            while outcome.kills.total() < kills:
+                self._turn()
+            healing = time.monotonic()
+            self._heal()
+            outcome.healed_in_s = time.monotonic() - healing
+            project.run("down", "--stop-agents")
+            self._watcher.leave()
+            left = project.agent_pids()
+            if left:
+                outcome.violations.append(f"I9: {left} outlived `down --stop-agents`")
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            outcome.violations.append(f"liveness: {error}")
+            self._watcher.leave()
+        self._check()
+        return outcome
+
+    def _check(self) -> None:
+        project, outcome = self.project, self.outcome
+        for holder in project.holders().values():
+            project.kill(holder)
+        ledgers = {name: project.ledger(name) for name in self.agents}
+        outcome.steps = sum(
+            line["what"] == "stepped" for lines in ledgers.values() for line in lines
+        )
+        outcome.seen_events = len(self._watcher.seen)
+        database = project.files.state_db
+        found = check_everything(database, ledgers, self.journal, self._watcher.seen)
+        outcome.violations += found
+        outcome.stored_events = max((ev["seq"] for ev in self._watcher.seen), default=0)
+
+    # One turn of the driver.
+
+    def _choose(self, weighted: Sequence[tuple[str, int]]) -> str:
+        names, weights = zip(*weighted, strict=True)
+        return str(self.rng.choices(names, weights)[0])
+
+    def _turn(self) -> None:
+        self._be_up()
+        wish = self._wish(self._choose(WISHES))
+        time.sleep(min(1.0, self.rng.expovariate(1 / 0.12)))
+        victim = self._choose(VICTIMS)
+        if self._kill(victim, wish):
+            self.outcome.kills[victim] += 1
+        if wish is not None:
+            self._settle(*wish)
+
+    def _be_up(self) -> None:
+        """What the operator does when everything is gone; a keeper alone brings its engine."""
+        if self.project.holders():
+            return
+        time.sleep(0.2)  # An engine whose keeper died starts the next one after it let go.
+        if not self.project.holders():
+            self.project.run("up", check=None)
+
+    def _wish(self, kind: str) -> tuple[subprocess.Popen[str], dict[str, Any]] | None:
+        states = self.project.states() if kind != "nothing" else {}
+        if not states:
+            return None
+        self._serial += 1
+        if kind == "answer":
+            requests = states.get("asker", {}).get("requests", [])
+            still_open = [r for r in requests if r.get("state", "open") == "open"]
+            if not still_open:
+                return None
+            request = still_open[0]
+            allow = self.rng.random() < 0.5
+            word = {"call": "answer", "id": request["id"], "allow": allow,
+                    "comment": f"word {self._serial}"}  # fmt: skip
+            yes = "--allow" if allow else "--deny"
+            arguments = ["answer", request["id"], yes, "--hash", request["sha256"],
+                         "--comment", str(word["comment"])]  # fmt: skip
+        else:
+            name = self.rng.choice(self.agents)
+            if name not in states:
+                return None
+            word = {"call": kind, "run": states[name]["id"]}
+            arguments = [kind, name]
+            if kind == "stop" and self.rng.random() < 0.7:
+                arguments.append("--no-wait")
+        word["from"] = time.time()
+        return self.project.begin(*arguments), word
+
+    def _settle(self, client: subprocess.Popen[str], word: dict[str, Any]) -> None:
+        out, err = client.communicate(timeout=60)
+        word["to"] = time.time()
+        if "Traceback" in err:
+            self.outcome.violations.append(f"client: {word}: {out}{err}")
+        if client.returncode == 0:
+            self.outcome.acknowledged[word["call"]] += 1
+            if word["call"] in ("answer", "stop"):
+                self.journal.append(word)
+
+    def _kill(self, victim: str, wish: tuple[subprocess.Popen[str], dict[str, Any]] | None) -> bool:
+        project = self.project
+        holders = project.holders()
+        if victim == "client":
+            if wish is None or wish[0].poll() is not None:
+                return False
+            return project.kill(wish[0].pid)
+        if victim == "agent":
+            pids = sorted(project.agent_pids())
+            return bool(pids) and project.kill(self.rng.choice(pids))
+        if victim == "freeze":
+            pid = holders.get(self.rng.choice(("keeper", "engine")))
+            if pid is None or not project.kill(pid, signal.SIGSTOP):
+                return False
+            time.sleep(self.rng.random() * 0.5)
+            return project.kill(pid, signal.SIGCONT)
+        wanted = ("keeper", "engine") if victim == "both" else (victim,)
+        order = self.rng.sample(wanted, len(wanted))
+        killed = [project.kill(holders[name]) for name in order if name in holders]
+        return any(killed)
+
+    # After the faults.
+
+    def _heal(self) -> None:
+        project = self.project
+        (project.ledgers / "healed").touch()
+        end = time.monotonic() + HEAL_LIMIT_S
+        while time.monotonic() < end:
+            self._be_up()
+            states = project.states()
+            unfinished = [n for n in self.agents if states.get(n, {}).get("status") != "succeeded"]
+            if states and not unfinished:
+                return
+            for name in unfinished:
+                self._help_on(name, states.get(name, {}))
+            time.sleep(0.05)
+        raise NotInTimeError(f"runs have no end after {HEAL_LIMIT_S:g} s\n{project.account()}")
+
+    def _help_on(self, name: str, run: dict[str, Any]) -> None:
+        """What the operator still owes a run: a start, a resume, an answer."""
+        status = run.get("status")
+        if status in (*FINAL, "held", None) and status != "succeeded":
+            if status in ("failed", "timed_out"):
+                reason = f"liveness: {name} is {status}: {run['reason']}"
+                if reason not in self.outcome.violations:
+                    self.outcome.violations.append(reason)
+            self.project.ask("start", names=[name], by="driver")
+        elif status == "paused":
+            self.project.ask("resume", names=[name], by="driver")
+        for request in run.get("requests", []):
+            if request.get("state", "open") == "open":
+                self._serial += 1
+                comment = f"word {self._serial}"
+                done = self.project.ask(
+                    "answer", id=request["id"], hash=request["sha256"], allow=True,
+                    comment=comment, by="driver",
+                )  # fmt: skip
+                if done is not None:
+                    word = {"call": "answer", "id": request["id"], "allow": True}
+                    self.journal.append({**word, "comment": comment})
+
+
+def run_session(seed: int, kills: int, *, workers: int = 4, keep: bool = False) -> Outcome:
+    """One session with its own project; removed afterwards unless it is kept or has violations."""
+    session = Session(seed, workers, items=60 + kills)
+    try:
+        return session.run(kills)
+    finally:
+        if keep and session.outcome.violations:
+            print(f"kept: {session.project.directory}")
+            for pid in (*session.project.holders().values(), *session.project.agent_pids()):
+                session.project.kill(pid)
+        else:
+            session.project.end()
+
+
+def main() -> int:
+    """The long version; exit status 1 with violations."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200, help="in all")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
+    parser.add_argument("--each", type=int, default=40, help="kills in one session")
+    parser.add_argument("--workers", type=int, default=4)
+    parser.add_argument("--keep", action="store_true", help="keep the directory of a failure")
+    arguments = parser.parse_args()
+    left, seed, bad = arguments.kills, arguments.seed, 0
+    while left > 0:
+        kills = min(left, arguments.each)
+        outcome = run_session(seed, kills, workers=arguments.workers, keep=arguments.keep)
+        print("\n".join(outcome.lines()), flush=True)
+        if outcome.violations:
+            bad += 1
+            print(f"again: python tests/faults/random_kills.py --kills {kills} --seed {seed}")
+        left, seed = left - kills, seed + 1
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
