@@ -33,6 +33,7 @@ from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
 from supervisor.core.spec import AgentSpec
 from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
+from supervisor.engine.history import History
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
 from supervisor.engine.observe import Observer
@@ -45,7 +46,6 @@ from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
 from supervisor.store.event_log import SqliteEventLog
-from supervisor.store.ports import EventLog
 
 LEAVE_TIMEOUT_S = 50.0
 """Longest wait for the runs to end when asked to stop them, below what a call may take; what
@@ -61,8 +61,9 @@ class Engine:
         self.started_at = time.time()
         self.rounds: Rounds
         self.runs: Runs
+        self.history: History
         self.specs: Specs
-        self._log: EventLog
+        self._log: SqliteEventLog
         self._keeper: KeeperLink
         self._keeper_pid = 0
         self._server: Server
@@ -94,6 +95,7 @@ class Engine:
                 await self._serve(stack)
                 await self._leave.wait()
             self.runs.close()
+            await self.history.keep()
         if self._is_keeper_lost and not self._is_keeper_told:
             self._start_keeper()
         return 0
@@ -116,6 +118,7 @@ class Engine:
             random.SystemRandom(),
             Reactions(perform=self._perform, decided=self._decided, publish=self._publish),
         )
+        self.history = History(self.project, log, self.runs, self.clock)
         self._performer = Performer(
             self.project,
             self._keeper,
@@ -146,6 +149,7 @@ class Engine:
             self.runs.note(e.ConfigRejected(tuple(problems)))
         else:
             self.runs.note(e.ConfigApplied(tuple(self.specs)))
+        await self.history.recover(hello.attempts)
         for state in self.runs.active():
             self.project.ensure_run(state.id)
         await self._attempts.recover(hello.attempts)
@@ -188,7 +192,10 @@ class Engine:
         for recorded in batch:
             run_id = recorded.run_id
             state = self.runs.state(run_id) if run_id else None
-            if state is not None and state.status in FINAL:
+            if state is None:
+                continue
+            self.history.see(state)
+            if state.status in FINAL:
                 self._observer.forget(run_id)
         if self.has_audience:
             events = [recorded_to_plain(recorded) for recorded in batch]

@@ -22,6 +22,7 @@ from supervisor.core.run import ALIVE, Anomaly, RunState
 from supervisor.engine import checkpoints
 from supervisor.engine.agent_environment import build_environment
 from supervisor.engine.answers import write_answer
+from supervisor.engine.keepsakes import keep_identity
 from supervisor.errors import LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 
@@ -114,7 +115,16 @@ class Performer:
         state = self._state_of(run_id)
         if state is None or state.epoch != effect.epoch or state.status not in ALIVE:
             return
-        order = await self._order(state, effect)
+        try:
+            order = await self._order(state, effect)
+        except (LongwatchError, OSError) as error:
+            # A full disk, mostly: without an answer the run would stay starting for ever.
+            message = f"could not be prepared: {error}"
+            self._feed(
+                run_id,
+                f.SpawnRefused(effect.epoch, message, permanent=False, at=self._clock().wall),
+            )
+            return
         try:
             living = await self._insist(order)
         except KeeperError as error:
@@ -150,7 +160,7 @@ class Performer:
         resume = checkpoints.NOTHING
         if checkpoints.has_any(project, state):
             # Reading and hashing may take long; without any the thread would be the longer way.
-            resume = await asyncio.to_thread(checkpoints.prepare_resume, project, state)
+            resume = await asyncio.to_thread(_make_ready, project, state)
         self._tell_resume(state, resume)
         now = self._clock()
         due = keeper_deadline(state, now)
@@ -217,6 +227,12 @@ class Performer:
     def ended(self, run_id: str) -> None:
         """Forget what the keeper was told of an attempt that is gone."""
         self._told.pop(run_id, None)
+
+
+def _make_ready(project: Project, state: RunState) -> checkpoints.Resume:
+    """What has to be on disk before a process; blocks."""
+    keep_identity(project, state)
+    return checkpoints.prepare_resume(project, state)
 
 
 def signal_number(name: str) -> int:

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor.config.defaults import (
     CONFIG_SCAN_INTERVAL_S,
+    KEEPSAKE_INTERVAL_S,
+    RETENTION_INTERVAL_S,
     SAMPLE_INTERVAL_S,
     SCAN_INTERVAL_S,
+    STORAGE_CHECK_INTERVAL_S,
 )
 from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
@@ -45,6 +48,9 @@ class Rounds:
             ("scan", _every(SCAN_INTERVAL_S, self._scan)),
             ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
+            ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
+            ("storage", _every(STORAGE_CHECK_INTERVAL_S, self._engine.history.check)),
+            ("retention", _every(RETENTION_INTERVAL_S, self._engine.history.forget)),
         ):
             self._tasks.append(loop.create_task(_guarded(name, work)))
 
