@@ -12,7 +12,7 @@ from supervisor.keeper import fields
 from supervisor.keeper.attempt import Attempt
 from supervisor.keeper.fields import CallError
 from supervisor.keeper.link import FrameError, parse_call
-from supervisor.keeper.records import read_record
+from supervisor.keeper.records import prepare_record, read_record
 from supervisor.keeper.spawn import Order
 from supervisor.keeper.system import say, start_time
 
@@ -97,6 +97,7 @@ class Calls:
         attempt.pid, attempt.started = born.pid, start_time(born.pid) or 0
         attempt.out_offset, attempt.err_offset = born.out_offset, born.err_offset
         keeper.add(attempt)
+        keeper.after_this(lambda: prepare_record(attempt.record))
         return attempt.describe()
 
     def _stop(self, call: dict[str, Any]) -> dict[str, Any]:

@@ -52,9 +52,12 @@ class Link:
 
     def send(self, message: dict[str, Any]) -> None:
         """Send or keep for later; after the end of the connection nothing happens."""
+        self.send_line(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+
+    def send_line(self, data: bytes) -> None:
+        """The same for a frame that is encoded already."""
         if self.is_closed:
             return
-        data = json.dumps(message, separators=(",", ":")).encode() + b"\n"
         if self._outgoing:
             self._outgoing += data
             return

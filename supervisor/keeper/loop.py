@@ -23,7 +23,7 @@ from supervisor.keeper.calls import Calls
 from supervisor.keeper.ending import Ending
 from supervisor.keeper.engine_child import GRACE_S, EngineChild
 from supervisor.keeper.nursery import Nursery
-from supervisor.keeper.records import exit_notice, write_record
+from supervisor.keeper.records import exit_line, write_record
 from supervisor.keeper.spawn import Spawner
 from supervisor.keeper.system import say
 from supervisor.keeper.timers import Timers
@@ -87,7 +87,7 @@ class Keeper:
         self._selector = selectors.DefaultSelector()
         self._leaders: dict[int, Attempt] = {}
         self._runs: set[str] = set()
-        self._unrecorded: dict[Key, tuple[str, dict[str, Any]]] = {}
+        self._unrecorded: dict[Key, tuple[str, bytes]] = {}
         self._after: list[Callable[[], None]] = []
         self._link_events = 0
         self._got_sigterm = False
@@ -131,8 +131,8 @@ class Keeper:
 
     def repeat_unrecorded(self) -> None:
         """Tell a new engine what no record tells it."""
-        for _, notice in self._unrecorded.values():
-            self.send(notice)
+        for _, line in self._unrecorded.values():
+            self._send_line(line)
 
     def leave(self) -> None:
         """End when the engine has ended, by itself or after 5 s; agents go on."""
@@ -260,20 +260,24 @@ class Keeper:
         if attempt.on_gone is not None:
             attempt.on_gone()
             return
-        notice = exit_notice(attempt, self.boot)
-        self._record(attempt.key, attempt.record, notice)
-        self.send(notice)
+        line = exit_line(attempt, self.boot)
+        self._record(attempt.key, attempt.record, line)
+        self._send_line(line)
 
-    def _record(self, key: Key, path: str, notice: dict[str, Any]) -> None:
+    def _send_line(self, line: bytes) -> None:
+        if self._engine.link is not None:
+            self._engine.link.send_line(line)
+
+    def _record(self, key: Key, path: str, line: bytes) -> None:
         try:
-            write_record(path, notice)
+            write_record(path, line)
             self._unrecorded.pop(key, None)
         except OSError as error:
             if key not in self._unrecorded:
                 say(f"{path}: the exit could not be recorded, trying again: {error}")
-            self._unrecorded[key] = path, notice
+            self._unrecorded[key] = path, line
             again = time.monotonic() + RECORD_RETRY_S
-            self._timers.at(again, lambda: self._record(key, path, notice))
+            self._timers.at(again, lambda: self._record(key, path, line))
 
     # The engine.
 

@@ -14,6 +14,7 @@ to decide.
 from __future__ import annotations
 
 import os
+import signal
 from queue import SimpleQueue
 from threading import Thread
 
@@ -73,6 +74,8 @@ class Nursery:
             self.dead_orphans += 1
 
     def _live(self) -> None:
+        # Signals are the loop's: one delivered here would wake two threads instead of one.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             spawn = self._work.get()
             try:

@@ -6,6 +6,7 @@ a power failure no attempt lives, and a torn or missing record reads as "exit un
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -17,11 +18,13 @@ if TYPE_CHECKING:
     from supervisor.keeper.attempt import Attempt
 
 MAX_RECORD_BYTES = 65536
+TEMPORARY = ".tmp-keeper"
+"""There is one keeper a directory, so one name will do, and the next keeper finds it again."""
 
 
-def exit_notice(attempt: Attempt, boot: str) -> dict[str, Any]:
+def exit_line(attempt: Attempt, boot: str) -> bytes:
     """The notice, and the content of the record, of an attempt of which nothing lives."""
-    return {
+    notice = {
         "notice": "exited",
         "run": attempt.run,
         "epoch": attempt.epoch,
@@ -36,20 +39,33 @@ def exit_notice(attempt: Attempt, boot: str) -> dict[str, Any]:
         "known": attempt.is_own,
         "leftovers": attempt.leftovers,
     }
+    return json.dumps(notice).encode() + b"\n"
 
 
-def write_record(path: str, notice: dict[str, Any]) -> None:
-    """Put the record in place. Raises OSError (disk full, directory gone)."""
-    temporary = f"{path}.tmp-{os.getpid()}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(temporary, flags, 0o600)
+def prepare_record(path: str) -> None:
+    """Create the temporary file of a record while nobody waits.
+
+    A new file costs about 0.3 ms, a fifth of a restart; writing to it and renaming it costs a
+    tenth of that. Failure is no fault: the record's own attempt to write will tell.
+    """
     try:
-        content = json.dumps(notice).encode() + b"\n"
-        if os.write(descriptor, content) != len(content):
-            raise OSError(28, "no space left for the whole record", temporary)
+        os.close(_open_temporary(path))
+    except OSError:
+        pass
+
+
+def write_record(path: str, line: bytes) -> None:
+    """Put the record in place. Raises OSError (disk full, directory gone)."""
+    descriptor = _open_temporary(path)
+    try:
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, "no space left for the whole record", path)
+        # Only when something was there: ext4 writes a truncated file out at its close.
+        if os.fstat(descriptor).st_size != len(line):
+            os.ftruncate(descriptor, len(line))
     finally:
         os.close(descriptor)
-    os.rename(temporary, path)
+    os.rename(path + TEMPORARY, path)
 
 
 def read_record(path: str, run: str, epoch: int) -> dict[str, Any] | None:
@@ -72,6 +88,11 @@ def read_record(path: str, run: str, epoch: int) -> dict[str, Any] | None:
         os.close(descriptor)
     is_it = isinstance(notice, dict) and (notice.get("run"), notice.get("epoch")) == (run, epoch)
     return notice if is_it else _unknown(run, epoch)
+
+
+def _open_temporary(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(path + TEMPORARY, flags, 0o600)
 
 
 def _unknown(run: str, epoch: int) -> dict[str, Any]:
