@@ -8,11 +8,16 @@ import sys
 from pathlib import Path
 
 from supervisor.config.paths import Project
-from supervisor.errors import LongwatchError
+from supervisor.errors import LongwatchError, UserError
+
+HELD_OR_FAULT = 3
+"""Another engine holds the directory, or the machine could not: the keeper tries again soon."""
+NEEDS_A_PERSON = 78
+"""EX_CONFIG of sysexits.h: only a person can mend it, so the keeper tries again rarely."""
 
 
 def main() -> int:
-    """Run the engine of a directory until it is told to leave; 3 when another one holds it."""
+    """Run the engine of a directory until it is told to leave; the exit status says whose fault."""
     os.umask(0o077)
     from supervisor.engine.engine import Engine
 
@@ -21,7 +26,7 @@ def main() -> int:
         return asyncio.run(engine.run())
     except LongwatchError as error:
         sys.stderr.write(f"longwatch engine: {error}\n")
-        return 3
+        return NEEDS_A_PERSON if isinstance(error, UserError) else HELD_OR_FAULT
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The engine as our child: start it, hold its end of the socket pair, start it again.
 
-Restarts: at once, then after 0.1 s, 0.2 s … at most 5 s while it dies within 10 s.
+Restarts: at once, then after 0.1 s, 0.2 s … at most 5 s while it dies within 10 s. An engine that
+ends with 78 (EX_CONFIG) cannot serve until a person did something: it is tried again rarely, and
+only while attempts live.
 """
 
 from __future__ import annotations
@@ -29,6 +31,9 @@ ATTEMPT_VARIABLES = (
 QUICK_DEATH_S = 10.0
 FIRST_DELAY_S = 0.1
 LONGEST_DELAY_S = 5.0
+NEEDS_A_PERSON = 78
+"""Exit status of an engine that met a newer state.db, for one: trying again at once is no use."""
+PERSON_DELAY_S = 30.0
 GRACE_S = 5.0
 """From SIGTERM, or from a link it closed, to SIGKILL."""
 
@@ -73,13 +78,15 @@ class EngineChild:
         self.link = Link(ours)
         return None
 
-    def died(self) -> float:
+    def died(self, status: int | None = None) -> float:
         """It is gone and reaped; seconds until it is to be started again."""
         self.pid = None
         self.end_by = None
         if time.monotonic() - self._started_at >= QUICK_DEATH_S:
             self._quick_deaths = 0
         self._quick_deaths += 1
+        if status == NEEDS_A_PERSON:
+            return PERSON_DELAY_S
         if self._quick_deaths == 1:
             return 0.0
         return float(min(LONGEST_DELAY_S, FIRST_DELAY_S * 2 ** min(self._quick_deaths - 2, 10)))

@@ -21,7 +21,7 @@ from supervisor import __version__
 from supervisor.keeper import system
 from supervisor.keeper.calls import Calls
 from supervisor.keeper.ending import Ending
-from supervisor.keeper.engine_child import GRACE_S, EngineChild
+from supervisor.keeper.engine_child import GRACE_S, NEEDS_A_PERSON, EngineChild
 from supervisor.keeper.nursery import Nursery
 from supervisor.keeper.records import exit_line, write_record
 from supervisor.keeper.spawn import Spawner
@@ -300,11 +300,14 @@ class Keeper:
             self._timers.at(time.monotonic() + GRACE_S, self._engine.kill_if_late)
 
     def _engine_died(self, status: int) -> None:
-        delay = self._engine.died()
+        delay = self._engine.died(status)
         # What it said before it died still counts: a stop, or that we are to leave.
         while self._take_calls():
             pass
         self._close_link()
+        if not self.is_leaving and status == NEEDS_A_PERSON and not self.attempts:
+            say(f"the engine ended (status {status}), which needs a person: see its log; leaving")
+            self.is_leaving = True
         if not self.is_leaving:
             say(f"the engine ended (status {status}); starting it again in {delay:.1f} s")
             self._timers.at(time.monotonic() + delay, self._start_engine)
