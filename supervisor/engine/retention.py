@@ -106,9 +106,7 @@ def _older_than(project: Project, limit: str) -> list[str]:
 def _remove_all(project: Project, run_ids: Iterable[str]) -> list[str]:
     """Remove the directories of these runs; the ids of which nothing is left."""
     parents = (project.runs_dir, project.records_dir)
-    return [
-        run_id for run_id in run_ids if all(remove_tree(parent, run_id) for parent in parents)
-    ]
+    return [run_id for run_id in run_ids if all(remove_tree(parent, run_id) for parent in parents)]
 
 
 def remove_tree(parent: Path, name: str) -> bool:
