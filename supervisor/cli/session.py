@@ -22,7 +22,7 @@ LOG_TAIL_LINES = 12
 
 def connect(project: Project) -> SyncClient:
     """A client of the running engine, greeted; NotRunningError when there is none."""
-    client = _try_connect(project)
+    client = try_connect(project)
     if client is None:
         raise NotRunningError(
             f"nothing runs for {project.directory}",
@@ -36,7 +36,7 @@ def ensure_engine(project: Project) -> tuple[SyncClient, bool]:
 
     EnvironmentFaultError with the end of their logs when they do not come up in time.
     """
-    client = _try_connect(project)
+    client = try_connect(project)
     if client is not None:
         return client, False
     from supervisor.process.daemon import start_keeper
@@ -46,13 +46,13 @@ def ensure_engine(project: Project) -> tuple[SyncClient, bool]:
     start_keeper(project.state_dir, project.directory, engine, sys.executable)
     end = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < end:
-        client = _try_connect(project)
+        client = try_connect(project)
         if client is not None:
             return client, True
         time.sleep(ATTEMPT_EVERY_S)
     raise EnvironmentFaultError(
         f"the engine did not answer within {START_TIMEOUT_S:g} s",
-        why=_log_tail(project),
+        why=log_tail(project),
         fix=f"See {project.engine_log} and {project.keeper_log}, or run: longwatch doctor",
     )
 
@@ -90,7 +90,8 @@ def own_name() -> str:
         return "cli"
 
 
-def _try_connect(project: Project) -> SyncClient | None:
+def try_connect(project: Project) -> SyncClient | None:
+    """A greeted client, or None when no engine answers now."""
     path = project.read_socket_path()
     if path is None:
         return None
@@ -102,7 +103,8 @@ def _try_connect(project: Project) -> SyncClient | None:
     return client
 
 
-def _log_tail(project: Project) -> str:
+def log_tail(project: Project) -> str:
+    """The last lines of what keeper and engine said, for an error."""
     lines: list[str] = []
     for log in (project.keeper_log, project.engine_log):
         lines += [f"{log.name}: {line}" for line in _last_lines(log)]

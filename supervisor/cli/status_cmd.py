@@ -109,6 +109,10 @@ def reasons_of(state: RunState, now: Moment) -> list[str]:
             else f"from checkpoint {attempt.resumed_from}"
         )
         lines.append(f"attempt {attempt.number} ({resumed}): {how}")
+    newest = state.newest_attempt
+    if newest is not None and newest.exit is not None and newest.exit.output:
+        lines.append("it wrote last:")
+        lines += [f"  {safe_text(line, limit=300)}" for line in newest.exit.output]
     for anomaly in state.anomalies[-3:]:
         message = safe_text(anomaly.message, limit=300)
         lines.append(f"{anomaly.severity}: {safe_text(anomaly.kind)}: {message}")

@@ -84,7 +84,9 @@ def next_words(state: RunState, now: Moment) -> str:
         waits = duration(max(0.0, now.wall - request.created_at))
         return f"waiting for you since {waits}: {safe_text(request.title, limit=120)}"
     if state.status is Status.HELD:
-        return f"longwatch restart {state.agent}, or longwatch stop {state.agent}"
+        name = state.agent
+        back = f", longwatch checkpoints {name} --rollback N" if state.checkpoint else ""
+        return f"longwatch restart {name}{back}, or longwatch stop {name}"
     return ""
 
 

@@ -56,6 +56,8 @@ class Exited(Fact):
     """None, ``stop``, ``deadline:task`` or ``deadline:attempt``."""
     leftovers: int = 0
     """Processes that outlived the leader and were ended."""
+    output: tuple[str, ...] = ()
+    """The last lines it wrote, cleaned; empty after success."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,7 +122,7 @@ def _attempt_starting(state: RunState, event: e.AttemptStarting, at: Moment) -> 
         state,
         epoch=event.epoch,
         attempt=event.number,
-        attempts=(*state.attempts, attempt)[-KEPT_ATTEMPTS:],
+        attempts=(*map(_without_output, state.attempts), attempt)[-KEPT_ATTEMPTS:],
         started_at=state.started_at if state.started_at is not None else at.wall,
         attempt_used_s=0.0,
         progress_at=at,
@@ -130,6 +130,13 @@ def _attempt_starting(state: RunState, event: e.AttemptStarting, at: Moment) -> 
         reason=event.cause,
         recoveries=state.recoveries + recovered,
     )
+
+
+def _without_output(attempt: Attempt) -> Attempt:
+    """The last lines matter while somebody may have to decide about them."""
+    if attempt.exit is None or not attempt.exit.output:
+        return attempt
+    return replace(attempt, exit=replace(attempt.exit, output=()))
 
 
 def _attempt_started(state: RunState, event: e.AttemptStarted, _at: Moment) -> RunState:

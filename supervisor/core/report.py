@@ -127,6 +127,7 @@ def _exit(end: Any) -> dict[str, Any]:
         "signal": end.signal,
         "kind": end.kind.value,
         "cause": safe_text(end.cause, limit=300),
+        "output": [safe_text(line, limit=300) for line in end.output],
         "at": rfc3339(end.at),
     }
 

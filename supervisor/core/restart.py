@@ -21,7 +21,7 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
         return
     kind = decide_exit_kind(state, fact)
     cause = f"{state.reason}; {exit_cause(fact)}" if kind is ExitKind.STALL else exit_cause(fact)
-    end = Exit(kind, cause, fact.code, fact.signal, fact.at)
+    end = Exit(kind, cause, fact.code, fact.signal, fact.at, fact.output)
     if fact.leftovers:
         turn.flag(
             "orphans",

@@ -235,6 +235,8 @@ class Exit:
     code: int | None = None
     signal: int | None = None
     at: float = 0.0
+    output: tuple[str, ...] = ()
+    """The last lines it wrote, cleaned; kept of the newest attempt that failed."""
 
 
 @dataclass(frozen=True, slots=True)

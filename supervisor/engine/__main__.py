@@ -9,6 +9,7 @@ from pathlib import Path
 
 from supervisor.config.paths import Project
 from supervisor.errors import LongwatchError, UserError
+from supervisor.store.opening import refuse_newer_file
 
 HELD_OR_FAULT = 3
 """Another engine holds the directory, or the machine could not: the keeper tries again soon."""
@@ -21,8 +22,14 @@ def main() -> int:
     os.umask(0o077)
     from supervisor.engine.engine import Engine
 
-    engine = Engine(Project(Path(sys.argv[1]).resolve()))
+    *options, directory = sys.argv[1:]
+    project = Project(Path(directory).resolve())
+    engine = Engine(project)
     try:
+        if options == ["--check"]:
+            # Everything is imported by now; what is left to go wrong without a keeper is the log.
+            refuse_newer_file(project.state_db)
+            return 0
         return asyncio.run(engine.run())
     except LongwatchError as error:
         sys.stderr.write(f"longwatch engine: {error}\n")

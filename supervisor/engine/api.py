@@ -16,6 +16,7 @@ from supervisor.core.facts import Fact
 from supervisor.core.record import recorded_to_plain, to_plain
 from supervisor.core.run import FINAL, Answer, RequestState, RunState, Status
 from supervisor.core.text import safe_text
+from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Api:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._checkpoints = CheckpointCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -48,6 +50,9 @@ class Api:
             "history": self.history,
             "reload": self.reload,
             "shutdown": self.shutdown,
+            "upgrade": self.upgrade,
+            "checkpoints": self._checkpoints.list,
+            "rollback": self._checkpoints.rollback,
         }
 
     async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:
@@ -80,7 +85,8 @@ class Api:
     async def subscribe(self, connection: Connection, params: dict[str, Any]) -> Any:
         """A snapshot (or what was missed since a number), then every event without a gap."""
         since = params.get("since")
-        if since is None:
+        if since is None or whole(params, "since") > self._engine.runs.published_seq:
+            # Nothing is known yet, or it is known of another log, before state.db was lost.
             connection.subscribe()
             return self._snapshot()
         missed = await self._engine.journal_history(whole(params, "since"), HISTORY_LIMIT, None)
@@ -258,6 +264,11 @@ class Api:
                 fix="See: longwatch config check",
             )
         return {"agents": sorted(self._engine.specs)}
+
+    async def upgrade(self, _connection: Connection, params: dict[str, Any]) -> Any:
+        """End this engine; the keeper starts the next one and every agent goes on."""
+        await self._engine.hand_over(by=text(params, "by", default="client"))
+        return {"leaving": True}
 
     async def shutdown(self, connection: Connection, params: dict[str, Any]) -> Any:
         """Leave; agents go on unless they are to be stopped."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
 from supervisor.core.run import ALIVE, RunState
+from supervisor.engine.last_words import last_words
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, signal_number
 from supervisor.engine.recover import Living, plan_recovery
@@ -78,7 +81,13 @@ class Attempts:
 
     def _record(self, state: RunState) -> f.Exited | None:
         notice = read_exit_record(self._project.exit_record(state.id, state.epoch))
-        return _fact(notice) if notice is not None else None
+        return self._told(state, exit_fact(notice)) if notice is not None else None
+
+    def _told(self, state: RunState, fact: f.Exited) -> f.Exited:
+        """With the last lines of an attempt that did not end well."""
+        if fact.code == 0:
+            return fact
+        return replace(fact, output=last_words(self._project, state, os.environ))
 
     async def _adopt(self, state: RunState) -> Living | None:
         """Have the keeper watch a process that a former keeper started, if it is still there.
@@ -124,11 +133,12 @@ class Attempts:
             return
         await self._observer.look_finally(notice.run)
         self._performer.ended(notice.run)
-        self._runs.feed(notice.run, _fact(notice))
+        self._runs.feed(notice.run, self._told(state, exit_fact(notice)))
         await asyncio.sleep(0)
 
 
-def _fact(notice: ExitNotice) -> f.Exited:
+def exit_fact(notice: ExitNotice) -> f.Exited:
+    """What the core is told of an exit notice."""
     return f.Exited(
         notice.epoch,
         notice.at,

@@ -10,6 +10,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from supervisor.config.paths import Project
 from supervisor.core.run import Checkpoint, RunState
@@ -82,6 +83,54 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
     # Rolled back to nothing, else the new work's first checkpoints would be refused as older.
     rollback_to = 0 if state.checkpoints else None
     return Resume(None, rollback_to, "no good checkpoint was left; starting from nothing")
+
+
+def copy_state(project: Project, run_id: str, checkpoint: Checkpoint) -> str:
+    """``good``, ``damaged`` or ``missing``: what the kept copy of a generation is; blocks."""
+    copies, name = project.checkpoints_dir(run_id), str(checkpoint.generation)
+    if not os.path.lexists(copies / name):
+        return "missing"
+    return "damaged" if _bytes_with(copies, name, checkpoint.sha256) is None else "good"
+
+
+def report(project: Project, state: RunState) -> list[dict[str, Any]]:
+    """The kept generations, oldest first, each with what its copy is; blocks."""
+    return [
+        {
+            "generation": checkpoint.generation,
+            "sha256": checkpoint.sha256,
+            "size_bytes": checkpoint.size_bytes,
+            "epoch": checkpoint.epoch,
+            "sequence": checkpoint.sequence,
+            "at": checkpoint.at,
+            "copy": copy_state(project, state.id, checkpoint),
+        }
+        for checkpoint in state.checkpoints
+    ]
+
+
+def set_aside_report(project: Project, run_id: str) -> list[dict[str, Any]]:
+    """What was taken out of use, newest first; blocks."""
+    directory = project.set_aside_dir(run_id)
+    if not directory.is_dir():
+        return []
+    found = [(entry, entry.lstat()) for entry in directory.iterdir()]
+    found.sort(key=lambda pair: pair[1].st_mtime, reverse=True)
+    return [
+        {"path": str(entry), "size_bytes": seen.st_size, "at": seen.st_mtime}
+        for entry, seen in found
+    ]
+
+
+def settle_rollback(project: Project, state: RunState) -> Resume:
+    """Put the chosen generation in place and take the newer copies out of use; blocks."""
+    kept = {str(checkpoint.generation) for checkpoint in state.checkpoints}
+    directory = project.checkpoints_dir(state.id)
+    if directory.is_dir():
+        for entry in directory.iterdir():
+            if entry.name.isdecimal() and entry.name not in kept:
+                set_copy_aside(project, state.id, int(entry.name))
+    return prepare_resume(project, state)
 
 
 def set_copy_aside(project: Project, run_id: str, generation: int) -> None:

@@ -13,7 +13,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -66,6 +66,7 @@ class Engine:
         self._log: SqliteEventLog
         self._keeper: KeeperLink
         self._keeper_pid = 0
+        self._keeper_version = ""
         self._server: Server
         self._observer: Observer
         self._performer: Performer
@@ -142,7 +143,7 @@ class Engine:
         loaded = await self._log.load()
         self.runs.restore(loaded)
         hello = await self._keeper.hello()
-        self._keeper_pid = hello.pid
+        self._keeper_pid, self._keeper_version = hello.pid, hello.version
         self.runs.note(e.EngineStarted(__version__, os.getpid()))
         problems = self.specs.load()
         if problems:
@@ -234,6 +235,7 @@ class Engine:
             "started_at": self.started_at,
             "seq": self.runs.published_seq,
             "keeper_pid": self._keeper_pid,
+            "keeper_version": self._keeper_version,
             "storage": self._log.storage_problem or "ok",
             "watch": self.rounds.watch_words,
         }
@@ -291,6 +293,27 @@ class Engine:
     def is_needed(self, *, besides: Connection) -> bool:
         """Whether a run is unfinished or somebody else is looking."""
         return bool(self.runs.active()) or bool(self._server.subscribers - {besides})
+
+    async def in_turn(self, run_id: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Do ``work`` after everything asked for of that run before it; its error is raised."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def carry_out() -> None:
+            try:
+                await work()
+            except Exception as error:  # noqa: BLE001  handed to the caller
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self._performer.chain(run_id, carry_out)
+        await done
+
+    async def hand_over(self, *, by: str) -> None:
+        """End this engine alone: the keeper starts another one, which adopts what lives."""
+        await self.runs.note(e.EngineStopping(f"{by}, for another engine"))
+        await self._performer.settle()
+        asyncio.get_running_loop().call_later(0.05, self._leave.set)
 
     async def leave(self, *, stop_agents: bool, by: str) -> tuple[bool, list[str]]:
         """End keeper and engine; whether they leave, and the runs that go on."""

@@ -21,7 +21,8 @@ from supervisor.core.moment import Moment
 from supervisor.core.rebuild import Evidence, Identity, Rebuilt, rebuild
 from supervisor.core.run import Checkpoint, RunState
 from supervisor.engine import checkpoints, keepsakes
-from supervisor.process.exit_record import ExitNotice, read_exit_record
+from supervisor.engine.attempts import exit_fact
+from supervisor.process.exit_record import read_exit_record
 from supervisor.process.keeper_link import LivingAttempt
 from supervisor.protocol.checkpoint import checkpoint_check
 from supervisor.protocol.problem import Problem
@@ -86,7 +87,7 @@ def gather(
         living=f.SpawnDone(attempt.epoch, attempt.pid, attempt.started, adopted=True)
         if attempt
         else None,
-        exited=_fact(newest) if newest is not None and newest.run == run_id else None,
+        exited=exit_fact(newest) if newest is not None and newest.run == run_id else None,
         checkpoints=kept,
         epoch=max(epochs, default=0),
     )
@@ -96,18 +97,6 @@ def _exit_epochs(directory: Path) -> Iterator[int]:
     for entry in directory.iterdir():
         if (found := _EXIT_NAME.fullmatch(entry.name)) is not None:
             yield int(found[1])
-
-
-def _fact(notice: ExitNotice) -> f.Exited:
-    return f.Exited(
-        notice.epoch,
-        notice.at,
-        notice.code,
-        notice.signal,
-        is_known=notice.known,
-        ended_by=notice.ended_by,
-        leftovers=notice.leftovers,
-    )
 
 
 def _kept(project: Project, identity: Identity, last: RunState | None) -> tuple[Checkpoint, ...]:

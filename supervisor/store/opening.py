@@ -183,6 +183,14 @@ def _is_damage(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
+def refuse_newer_file(path: Path) -> None:
+    """NewerStoreError when this version could not use ``path``; reads 100 bytes, opens nothing."""
+    try:
+        _check_header(path)
+    except (_DamagedError, OSError):
+        pass  # Missing or damaged: a start sees to that.
+
+
 def _check_header(path: Path) -> None:
     """The version before SQLite opens the file, so that a newer one is not even recovered."""
     try:
