@@ -139,6 +139,8 @@ class _Reading:
             },
             env_pass=tuple(dict.fromkeys(pick("env_pass"))),
             unattended=pick("unattended"),
+            log_cap_bytes=pick("log_cap"),
+            max_memory_bytes=pick("max_memory"),
         )
 
     def _retry(self, agent: RetryTable, base: RetryTable, where: Where) -> RetryPolicy:

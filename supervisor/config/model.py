@@ -17,6 +17,8 @@ from supervisor.config import defaults as d
 from supervisor.config.durations import EXPECTED as DURATION
 from supervisor.config.durations import DurationError, parse_duration
 from supervisor.config.problems import nearest
+from supervisor.config.sizes import EXPECTED as SIZE
+from supervisor.config.sizes import SizeError, parse_size
 
 STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 RESERVED_FILES = frozenset({"progress.json", "journal.jsonl", "requests", "answers"})
@@ -54,6 +56,24 @@ def _wait(value: object) -> float | None:
     return _duration(value, zero=True, none=False)
 
 
+def _size(value: object, *, least: int, none: bool) -> int | None:
+    try:
+        size = parse_size(value, least=least)
+    except SizeError as error:
+        raise wrong(str(error), SIZE) from error
+    if size is None and not none:
+        raise wrong("this cannot be without a limit", SIZE)
+    return size
+
+
+def _log_cap(value: object) -> int | None:
+    return _size(value, least=d.MIN_LOG_CAP_BYTES, none=False)
+
+
+def _memory(value: object) -> int | None:
+    return _size(value, least=d.MIN_MEMORY_BYTES, none=True)
+
+
 _DURATION_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "number", "minimum": 0, "maximum": d.MAX_DURATION_S},
@@ -62,9 +82,23 @@ _DURATION_SCHEMA: dict[str, Any] = {
 }
 _LIMIT_SCHEMA = {"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "none"}]}
 
+_SIZE_SCHEMA: dict[str, Any] = {
+    "anyOf": [
+        {"type": "integer", "minimum": 1, "maximum": d.MAX_SIZE_BYTES},
+        {
+            "type": "string",
+            "pattern": r"^\s*[0-9.]+\s*([kKmMgGtT]?[iI]?[bB])?\s*$",
+            "examples": ["64MB"],
+        },
+    ]
+}
+_SIZE_LIMIT_SCHEMA = {"anyOf": [*_SIZE_SCHEMA["anyOf"], {"const": "none"}]}
+
 Limit = Annotated[float | None, BeforeValidator(_limit), WithJsonSchema(_LIMIT_SCHEMA)]
 Span = Annotated[float, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
 Wait = Annotated[float, BeforeValidator(_wait), WithJsonSchema(_DURATION_SCHEMA)]
+LogCap = Annotated[int, BeforeValidator(_log_cap), WithJsonSchema(_SIZE_SCHEMA)]
+Memory = Annotated[int | None, BeforeValidator(_memory), WithJsonSchema(_SIZE_LIMIT_SCHEMA)]
 
 
 def _command(value: object) -> object:
@@ -189,6 +223,8 @@ class AgentTable(Table):
     ] = d.STOP_SIGNAL
     stop_grace: Span = d.STOP_GRACE_S
     restart: Literal["always", "on-failure", "never"] = d.RESTART
+    log_cap: LogCap = d.LOG_CAP_BYTES
+    max_memory: Memory = Field(default=d.MAX_MEMORY, validate_default=True)
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     env_pass: list[EnvName] = Field(default_factory=list)
     retry: RetryTable = Field(default_factory=RetryTable)

@@ -69,3 +69,7 @@ class AgentSpec:
     """Variables passed through from the engine's own environment."""
     unattended: bool = False
     """Apply each request's stated default instead of waiting for the operator."""
+    log_cap_bytes: int = 16 * 1024 * 1024
+    """Cap of one output file; a log written before this field existed had this one."""
+    max_memory_bytes: int | None = None
+    """Limit of the memory of all its processes together; None is no limit."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
+
+from supervisor.process.output import read_output
 
 MAX_PIECE_BYTES = 262_144
 
@@ -13,25 +14,17 @@ def read_piece(path: Path, offset: int, limit: int) -> dict[str, Any]:
     """At most ``limit`` bytes from ``offset`` (negative: from the end), cut at whole characters.
 
     A missing file is an empty one. Offsets past the end start over at the end: the file may have
-    been replaced.
+    been replaced. ``start`` is behind ``offset`` when the beginning was taken away (the cap).
     """
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return {"data": "", "start": 0, "offset": 0, "size": 0}
-    try:
-        size = os.fstat(descriptor).st_size
-        start = max(0, size + offset) if offset < 0 else min(offset, size)
-        data = os.pread(descriptor, max(0, min(limit, MAX_PIECE_BYTES)), start)
-    finally:
-        os.close(descriptor)
-    if start + len(data) < size:
+    piece = read_output(str(path), offset, max(0, min(limit, MAX_PIECE_BYTES)))
+    data = piece.data
+    if piece.start + len(data) < piece.size:
         data = _whole_characters(data)
     return {
         "data": data.decode("utf-8", "replace"),
-        "start": start,
-        "offset": start + len(data),
-        "size": size,
+        "start": piece.start,
+        "offset": piece.start + len(data),
+        "size": piece.size,
     }
 
 

@@ -18,6 +18,7 @@ from supervisor.config.defaults import (
 from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, Status
+from supervisor.engine.log_bounds import LogBounds
 from supervisor.process.usage import UsageSampler
 from supervisor.watch.hints import Hints
 
@@ -31,6 +32,7 @@ class Rounds:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._hints = Hints(engine.project.runs_dir)
+        self._bounds = LogBounds(engine.project, engine.runs)
         self._usage = UsageSampler()
         self._tasks: list[asyncio.Task[None]] = []
         self.samples: dict[str, Any] = {}
@@ -46,6 +48,7 @@ class Rounds:
         for name, work in (
             ("hints", self._follow_hints),
             ("scan", _every(SCAN_INTERVAL_S, self._scan)),
+            ("logs", self._bounds.follow),
             ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
