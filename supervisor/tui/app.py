@@ -23,7 +23,7 @@ from supervisor.core.text import safe_text
 from supervisor.tui import actions, guard, keys, render, terminal, theme
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError, EngineLink
-from supervisor.tui.messages import AnswerWanted, LogWanted
+from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted
 from supervisor.tui.model import Picture, open_requests
 from supervisor.tui.palette import Commands
 from supervisor.tui.render import Part
@@ -139,8 +139,8 @@ class LongwatchApp(GuardedApp):
             if isinstance(screen, PictureScreen) and screen.is_mounted:
                 screen.show(self._link.picture, now)
 
-    def on_screen_resume(self) -> None:
-        """Another screen is on top: it has seen no picture yet."""
+    def on_picture_wanted(self, _message: PictureWanted) -> None:
+        """A screen came up."""
         self._draw()
 
     def on_app_focus(self, _event: AppFocus) -> None:
@@ -191,7 +191,7 @@ class LongwatchApp(GuardedApp):
         for item in open_requests(self.picture):
             if item.run.id == run_id and item.request.id == request_id:
                 if not isinstance(self.screen, RequestScreen):
-                    self._push(RequestScreen(item.run, item.request, self._clock))
+                    self.push_screen(RequestScreen(item.run, item.request, self._clock))
                 return
 
     def on_answer_wanted(self, message: AnswerWanted) -> None:
@@ -238,7 +238,7 @@ class LongwatchApp(GuardedApp):
                 self.say((" it has never run: s starts it", theme.MUTED))
             else:
                 made = LogScreen if verb == "log" else RunScreen
-                self._push(made(state.id, state.agent))
+                self.push_screen(made(state.id, state.agent))
             return
         plan = actions.plan(verb, state, agent)
         if isinstance(plan, str):
@@ -306,10 +306,6 @@ class LongwatchApp(GuardedApp):
     def command_app(self, action: str) -> None:
         """Do what a key of everywhere does."""
         self.call_later(self.run_action, action)
-
-    def _push(self, screen: PictureScreen) -> None:
-        self.push_screen(screen)
-        self.call_after_refresh(self._draw)
 
     def action_help(self) -> None:
         """Show the keys."""

@@ -29,6 +29,10 @@ class AnswerWanted(Message):
         self.decision = decision
 
 
+class PictureWanted(Message):
+    """A screen came up and has not been given a picture yet."""
+
+
 class LogWanted(Message):
     """Follow this log from now on, instead of any other; None follows none."""
 

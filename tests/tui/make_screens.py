@@ -26,13 +26,9 @@ async def draw(directory: Path, name: str, size: tuple[int, int], keys: tuple[st
     """Save one screen as SVG."""
     app = LongwatchApp(ScriptedBackend(busy_world()), clock=ManualClock(), tick_s=None)
     async with app.run_test(size=size) as pilot:
-        for _ in range(100):
-            await pilot.pause(0.02)
-            if app.picture.is_loaded:
-                break
+        await pilot.pause(0.5)
         await pilot.press(*keys)
-        await pilot.pause(0.3)
-        await pilot.pause()
+        await pilot.pause(0.5)
         directory.mkdir(parents=True, exist_ok=True)
         (directory / f"{name}.svg").write_text(app.export_screenshot(title="longwatch"))
 

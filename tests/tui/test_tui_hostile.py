@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.content import Content
 from textual.strip import Strip
-from tui_script import EVIL, Driven, World, driven, hostile_world
+from tui_script import EVIL, Driven, ScriptedBackend, World, driven, hostile_world
 
 from supervisor.core import events as e
 from supervisor.core.text import safe_text
@@ -55,7 +55,7 @@ async def look(it: Driven) -> None:
     app.refresh_all()
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+@pytest.mark.parametrize("size", [(80, 24), (150, 36)])
 async def test_every_screen_of_a_hostile_agent_is_harmless(size: tuple[int, int]) -> None:
     async with driven(hostile_world(), size, RecordingApp) as it:
         await it.press("g")
@@ -160,7 +160,7 @@ async def test_the_interface_refuses_to_run_without_its_guard() -> None:
             """Draw without looking."""
 
     with pytest.raises(GuardMissingError):
-        async with driven(World(), app_type=Naked):
+        async with Naked(ScriptedBackend(World())).run_test():
             pass
 
 

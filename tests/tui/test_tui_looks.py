@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 from textual.pilot import Pilot
-from tui_script import ManualClock, ScriptedBackend, World, busy_world
+from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
 
 from supervisor.tui.app import LongwatchApp
+from supervisor.tui.model import Link
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40)}
 Compare = Callable[..., bool]
@@ -23,15 +24,27 @@ def drawn(
     async def before(pilot: Pilot[int]) -> None:
         for _ in range(250):
             await pilot.pause(0.02)
-            if app.picture.is_loaded and app.screen.is_mounted:
+            if app.picture.link is Link.LIVE and "longwatch" in text_of(app):
                 break
         for key in keys:
             await pilot.press(key)
-            await pilot.pause(0.05)
-        await pilot.pause(0.4)  # The log is read five times a second.
-        await pilot.pause()
+            await pilot.pause()
+        await until_still(app, pilot)
 
     return app, before
+
+
+async def until_still(app: LongwatchApp, pilot: Pilot[int]) -> None:
+    """Wait until the log is read and five looks in a row show the same."""
+    same, before = 0, ""
+    for _ in range(250):
+        await pilot.pause(0.05)
+        now = text_of(app)
+        is_read = app._tail is None or app._tail.is_loaded
+        same, before = (same + 1 if now == before and is_read else 0), now
+        if same == 5:
+            return
+    raise AssertionError("the screen never came to rest")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -384,6 +384,12 @@ def answered(run: RunState, request_id: str, by: str = "cli") -> e.RequestAnswer
     return e.RequestAnswered(request_id, Answer(by, BASE_WALL, found.sha256, allow=True))
 
 
+def text_of(app: LongwatchApp) -> str:
+    """What stands on the screen."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
 @dataclass
 class Driven:
     """The interface under test, with everything a test turns or looks at."""
@@ -421,8 +427,7 @@ class Driven:
 
     def text(self) -> str:
         """What stands on the screen."""
-        strips = self.app.screen._compositor.render_strips()
-        return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+        return text_of(self.app)
 
 
 @asynccontextmanager

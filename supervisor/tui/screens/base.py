@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.screen import Screen
 
 from supervisor.core.moment import Moment
+from supervisor.tui.messages import PictureWanted
 from supervisor.tui.model import Picture
 from supervisor.tui.render import Part
 from supervisor.tui.tail import Tail
@@ -14,6 +15,10 @@ class PictureScreen(Screen[None]):
     """A screen that draws pictures. It never asks for one."""
 
     ALLOW_SELECT = False
+
+    def on_screen_resume(self) -> None:
+        """On top: what changed while this screen was covered (or not there) has to be drawn."""
+        self.post_message(PictureWanted())
 
     def show(self, picture: Picture, now: Moment) -> None:
         """Draw this picture at that instant."""
