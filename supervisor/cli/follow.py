@@ -55,9 +55,9 @@ class Follower:
         pairs = [(state, request) for state in self.states() for request in state.open_requests]
         return sorted(pairs, key=lambda pair: pair[1].created_at)
 
-    def has_questions(self, left_open: set[str]) -> bool:
-        """Whether one is open that the operator has not put off."""
-        return any(request.id not in left_open for _state, request in self.open_requests())
+    def has_questions(self, asked: set[str]) -> bool:
+        """Whether one is open that the operator was not asked yet."""
+        return any(request.id not in asked for _state, request in self.open_requests())
 
     def see(self, recorded: Recorded, state: RunState | None) -> None:
         """Print the line for an event, if it is worth one."""

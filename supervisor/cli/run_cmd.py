@@ -104,7 +104,8 @@ class _Following:
         self._is_terminal = is_terminal
         self._by = by
         self._mine = [e["id"] for e in started if e["action"] != "already running"]
-        self._left_open: set[str] = set()
+        self._asked: set[str] = set()
+        """Questions never asked again here: the event that closes one may still be on its way."""
         self._follower = Follower(
             self.live.mirror,
             {entry["id"] for entry in started},
@@ -142,21 +143,21 @@ class _Following:
             for _ in self.live.arrivals(NOTICE_WAIT_S):
                 if self._follower.is_over():
                     return
-                if self._is_terminal and self._follower.has_questions(self._left_open):
+                if self._is_terminal and self._follower.has_questions(self._asked):
                     break
             if self._is_terminal:
                 self._ask_next()
 
     def _ask_next(self) -> None:
         for state, request in self._follower.open_requests():
-            if request.id in self._left_open:
+            if request.id in self._asked:
                 continue
+            self._asked.add(request.id)
             try:
                 answer = ask_inline(state, request, output.line)
             except EOFError:
                 answer = None
             if answer is None:
-                self._left_open.add(request.id)
                 output.line(f"left open; answer it with: {answer_hint(request)}")
                 return
             try:

@@ -1,0 +1,215 @@
+"""``longwatch run --headless`` on a terminal: questions are answered between the lines."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import pty
+import select
+import subprocess
+import termios
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+LIMIT_S = 45.0
+
+ASKS_FOUR_TIMES = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    with open("said", "a", buffering=1) as said:
+        answer = agent.approve("Publish?", action={"argv": ["make", "publish"]})
+        said.write(f"publish {bool(answer)} {answer.comment}\\n")
+        said.write(f"colour {agent.choose('Which colour?', ['red', 'dark blue'])}\\n")
+        said.write(f"text {agent.ask('Which title?')}\\n")
+        answer = agent.approve("Delete the drafts?", action={"argv": ["rm", "-r", "drafts"]})
+        said.write(f"delete {bool(answer)} {answer.comment}\\n")
+"""
+
+ASKS_BEHIND_A_GATE = """
+import os, time
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    print("up", flush=True)
+    while not os.path.exists("gate"):
+        time.sleep(0.02)
+    answer = agent.approve("Publish?", action={"argv": ["make", "publish"]})
+    open("said", "a").write(f"{bool(answer)} {answer.comment}\\n")
+"""
+
+PATIENT = "import time\nprint('up', flush=True)\ntime.sleep(600)\n"
+
+
+def _take_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Session:
+    """A command in a pseudo-terminal of its own, which is its controlling one."""
+
+    def __init__(self, project: Any, *arguments: str) -> None:
+        self._master, child = pty.openpty()
+        self.process = subprocess.Popen(
+            project.command(*arguments),
+            cwd=project.directory,
+            env={**project.environment, "TERM": "xterm"},
+            stdin=child,
+            stdout=child,
+            stderr=child,
+            start_new_session=True,
+            preexec_fn=_take_terminal,  # noqa: PLW1509 - one system call, no lock
+        )
+        os.close(child)
+        self.seen = ""
+        self._read_to = 0
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def expect(self, text: str) -> str:
+        """What came since the last ``expect``, up to and with ``text``."""
+        end = time.monotonic() + LIMIT_S
+        while (at := self.seen.find(text, self._read_to)) < 0:
+            assert time.monotonic() < end, f"{text!r} did not come:\n{self.seen}"
+            if not self._read(0.2) and self.process.poll() is not None:
+                pytest.fail(f"ended without {text!r}:\n{self.seen}")
+        start, self._read_to = self._read_to, at + len(text)
+        return self.seen[start : self._read_to]
+
+    def end(self) -> int:
+        """Its exit status; what it still prints is read, so that it is never held up by us."""
+        end = time.monotonic() + LIMIT_S
+        while self.process.poll() is None:
+            assert time.monotonic() < end, self.seen
+            self._read(0.1)
+        while self._read(0.0):
+            pass
+        return self.process.returncode
+
+    def hang_up(self) -> None:
+        """What closing the window does."""
+        if self._master >= 0:
+            os.close(self._master)
+            self._master = -1
+
+    def close(self) -> None:
+        self.hang_up()
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait(10)
+
+    def _read(self, wait_s: float) -> bool:
+        if not select.select([self._master], [], [], wait_s)[0]:
+            return False
+        try:
+            data = os.read(self._master, 65536)
+        except OSError as error:
+            if error.errno == errno.EIO:  # Nobody has the other side open any more.
+                return False
+            raise
+        self.seen += data.decode(errors="replace")
+        return bool(data)
+
+
+@pytest.fixture
+def follow(project: Any) -> Iterator[Any]:
+    opened: list[Session] = []
+
+    def start(script: str) -> Session:
+        project.script("agent.py", script)
+        project.configure('[agents.asker]\ncommand = ["{python}", "agent.py"]\n')
+        opened.append(Session(project, "run", "--headless"))
+        return opened[-1]
+
+    yield start
+    for session in opened:
+        session.close()
+
+
+def test_each_kind_of_question_is_answered_where_it_is_asked(project: Any, follow: Any) -> None:
+    session = follow(ASKS_FOUR_TIMES)
+    shown = session.expect("empty leaves it open): ")
+    assert "asker asks" in shown and "Publish?" in shown and '"make"' in shown and "hash" in shown
+    session.type("y looks good\n")
+    shown = session.expect("Your choice, 1 to 2 (empty leaves it open): ")
+    assert "2. dark blue" in shown
+    session.type("2\n")
+    session.expect("Your text (empty leaves it open): ")
+    session.type("The Title\n")
+    assert "drafts" in session.expect("empty leaves it open): ")
+    session.type("n not now\n")
+    assert session.end() == 0, session.seen
+    assert (project.directory / "said").read_text().splitlines() == [
+        "publish True looks good",
+        "colour dark blue",
+        "text The Title",
+        "delete False not now",
+    ]
+
+
+def test_keys_typed_before_the_question_are_no_answer_and_an_empty_line_leaves_it_open(
+    project: Any, follow: Any
+) -> None:
+    session = follow(ASKS_BEHIND_A_GATE)
+    session.expect("started, pid")
+    session.type("y\n\n\ny")
+    (project.directory / "gate").touch()
+    session.expect("empty leaves it open): ")
+    time_to_be_wrong = time.monotonic() + 0.5
+    while time.monotonic() < time_to_be_wrong:
+        session._read(0.05)
+    (request,) = project.json("requests")["requests"]
+    assert "left open" not in session.seen
+    session.type("\n")
+    session.expect("left open; answer it with: longwatch answer")
+    assert not (project.directory / "said").exists()
+    project.run("answer", request["id"], "--deny", "--comment", "elsewhere")
+    assert session.end() == 0, session.seen
+    assert (project.directory / "said").read_text() == "False elsewhere\n"
+
+
+@pytest.mark.parametrize("typed", ["\x04", "perhaps\n"])
+def test_the_end_of_input_and_anything_unclear_leave_it_open(
+    project: Any, follow: Any, typed: str
+) -> None:
+    session = follow(ASKS_BEHIND_A_GATE)
+    (project.directory / "gate").touch()
+    session.expect("empty leaves it open): ")
+    session.type(typed)
+    assert "longwatch answer" in session.expect("--allow | --deny")
+    (request,) = project.json("requests")["requests"]
+    assert request["state"] == "open"
+    session.type("\x03")
+    session.expect("stopping what this command started")
+    assert session.end() == 1
+
+
+def test_closing_the_window_leaves_the_agent_running(project: Any, follow: Any) -> None:
+    session = follow(PATIENT)
+    session.expect("started, pid")
+    pid = project.wait_for("asker", "running")["pid"]
+    session.hang_up()
+    session.process.wait(LIMIT_S)
+    assert psutil.Process(pid).is_running()
+    run = project.status_of("asker")
+    assert (run["status"], run["pid"], run["attempt"]) == ("running", pid, 1)
+
+
+def test_closing_the_window_at_a_question_leaves_the_question_open(
+    project: Any, follow: Any
+) -> None:
+    session = follow(ASKS_BEHIND_A_GATE)
+    (project.directory / "gate").touch()
+    session.expect("empty leaves it open): ")
+    session.hang_up()
+    session.process.wait(LIMIT_S)
+    (request,) = project.json("requests")["requests"]
+    project.run("answer", request["id"], "--allow", "--hash", request["hash"])
+    project.wait_for("asker", "succeeded")
+    assert (project.directory / "said").read_text() == "True None\n"
