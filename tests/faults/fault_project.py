@@ -34,12 +34,12 @@ class NotInTimeError(AssertionError):
 class FaultProject:
     """A directory under /tmp (short, for the socket) from ``__init__`` to ``end``."""
 
-    def __init__(self, environment: dict[str, str] | None = None) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="lwf-", dir="/tmp")).resolve()
+    def __init__(self, parent: Path = Path("/tmp")) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="lwf-", dir=parent)).resolve()
         self.files = Project(self.directory)
         self.ledgers = self.directory / "ledgers"
         self.ledgers.mkdir()
-        self.environment = {**os.environ, "LANG": "C.UTF-8", **(environment or {})}
+        self.environment = {**os.environ, "LANG": "C.UTF-8"}
 
     def hook(self) -> None:
         """Let the engines started from now on import ``hooks/sitecustomize.py``."""

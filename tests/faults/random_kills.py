@@ -187,9 +187,12 @@ class Session:
             self.project.run("up", check=None)
 
     def _wish(self, kind: str) -> tuple[subprocess.Popen[str], dict[str, Any]] | None:
-        states = self.project.states() if kind != "nothing" else {}
-        if not states:
+        if kind == "nothing":
             return None
+        try:
+            states = self.project.wait("an engine that answers", self.project.states, 10.0)
+        except NotInTimeError:
+            return None  # A frozen or slow one; the end decides whether it ever comes.
         self._serial += 1
         if kind == "answer":
             requests = states.get("asker", {}).get("requests", [])

@@ -1,0 +1,217 @@
+"""L3: full disks, no descriptors, no hints, floods and frozen processes under the real engine."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fault_project import LEDGER_AGENT, FaultProject
+
+HINTS = "supervisor.engine.rounds:Rounds._follow_hints"
+PROGRESS = """
+import time
+from supervisor.agent import Agent
+with Agent() as agent:
+    for item in agent.track(range(100)):
+        agent.progress(completed=item)
+        time.sleep(0.1)
+"""
+FLOOD = "import sys\nsys.stdout.write('x' * 3_000_000)\n"
+
+
+@pytest.fixture
+def project() -> Iterator[FaultProject]:
+    made = FaultProject()
+    try:
+        yield made
+    finally:
+        made.end()
+
+
+def configure(project: FaultProject, **commands: list[str]) -> None:
+    text = "".join(
+        f"[agents.{name}]\ncommand = {json.dumps(command)}\n[agents.{name}.retry]\n"
+        "base_delay_seconds = 0.1\n"
+        for name, command in commands.items()
+    )
+    (project.directory / "config.toml").write_text(text)
+
+
+def ledger_agent(project: FaultProject, kind: str, count: int) -> list[str]:
+    return ["{python}", str(LEDGER_AGENT), kind, str(project.ledgers), str(count), "0.02"]
+
+
+def lose_every_hint(project: FaultProject) -> None:
+    point = {"at": HINTS, "when": "before", "do": "never", "once": ""}
+    project.environment["LWF_POINTS"] = json.dumps([point])
+    project.hook()
+
+
+def test_a_watch_that_loses_every_event_delays_progress_by_two_seconds_at_most(
+    project: FaultProject,
+) -> None:
+    (project.directory / "progress.py").write_text(PROGRESS)
+    configure(project, agent=["{python}", "progress.py"])
+    lose_every_hint(project)
+    project.run("up")
+    project.run("start", "agent")
+
+    def shown() -> int:
+        progress = project.states()["agent"].get("progress") or {}
+        return int((progress.get("step") or {}).get("completed") or 0)
+
+    project.wait("first progress", lambda: shown() > 0, 5.0)
+    for _ in range(2):
+        before = shown()
+        project.wait("more progress", lambda before=before: shown() > before, 3.0)
+
+
+def test_without_any_hint_a_question_left_behind_still_parks_its_run(
+    project: FaultProject,
+) -> None:
+    """The exit is decided only after a last look: else the question costs a retry, or is lost."""
+    configure(project, agent=ledger_agent(project, "ask", 1))
+    lose_every_hint(project)
+    project.run("up")
+    project.run("start", "agent")
+    run = project.wait_for("agent", "parked", "backoff", "failed", "succeeded")
+    assert (run["status"], run["epoch"], run.get("retries", 0)) == ("parked", 1, 0)
+
+
+def test_a_flood_of_output_is_written_whether_or_not_anybody_reads(project: FaultProject) -> None:
+    (project.directory / "flood.py").write_text(FLOOD)
+    configure(project, agent=["{python}", "flood.py"])
+    project.run("up")
+    engine = project.holders()["engine"]
+    project.run("start", "agent")
+    project.kill(engine, signal.SIGSTOP)
+    try:
+        project.wait("the flood's end", lambda: not project.agent_pids(), 10.0)
+    finally:
+        project.kill(engine, signal.SIGCONT)
+    run = project.wait_for("agent", "succeeded")
+    assert project.files.out_log(run["id"]).stat().st_size == 3_000_000
+
+
+def test_on_a_full_disk_the_engine_goes_on_says_so_and_recovers(project: FaultProject) -> None:
+    """A limit on the size of files that the engine writes stands in for the disk."""
+    configure(project, agent=ledger_agent(project, "work", 150), late=["true"])
+    project.run("up")
+    project.run("start", "agent")
+    project.wait("some work", lambda: len(project.ledger("agent")) > 20)
+    engine = project.holders()["engine"]
+    before = resource.prlimit(engine, resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))
+
+    def storage() -> str:
+        return str((project.ask("hello", client="t", protocol=1) or {"engine": {}})["engine"].get(
+            "storage", "ok"))  # fmt: skip
+
+    project.wait("the engine to say so", lambda: storage() != "ok", 10.0)
+    assert "cannot" in project.files.engine_log.read_text()
+    shown = json.loads(project.run("status", "--json").stdout)
+    assert shown["engine"]["storage"] != "ok"
+    done = len(project.ledger("agent"))
+    project.wait("the agent to work on", lambda: len(project.ledger("agent")) > done + 20)
+    assert project.holders()["engine"] == engine
+    resource.prlimit(engine, resource.RLIMIT_FSIZE, before)
+    project.wait("storing again", lambda: storage() == "ok", 10.0)
+    project.run("start", "late")
+    project.wait_for("late", "succeeded")
+    (project.ledgers / "healed").touch()
+    run = project.wait_for("agent", "succeeded")
+    assert run["epoch"] == 1
+
+
+def test_nothing_is_started_stopped_or_acknowledged_before_it_is_stored(
+    project: FaultProject,
+) -> None:
+    """Another program holds the write lock of state.db: nothing can be committed meanwhile."""
+    configure(project, one=["sleep", "600"], two=["sleep", "600"])
+    project.run("up")
+    project.run("start", "one")
+    project.wait("one to live", project.agent_pids)
+    project.wait_for("one", "running")
+    lock = sqlite3.connect(project.files.state_db, isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    clients = [project.begin("start", "two"), project.begin("stop", "one", "--no-wait")]
+    time.sleep(1.5)
+    alive = project.agent_pids()
+    assert len(alive) == 1 and [client.poll() for client in clients] == [None, None]
+    lock.execute("ROLLBACK")
+    lock.close()
+    assert [client.wait(20) for client in clients] == [0, 0]
+    for client in clients:
+        client.communicate()
+    project.wait_for("one", "stopped")
+    project.wait_for("two", "running")
+
+
+def test_without_descriptors_the_engine_lives_and_serves_again(project: FaultProject) -> None:
+    configure(project, agent=ledger_agent(project, "work", 40))
+    project.run("up")
+    engine = project.holders()["engine"]
+    used = len(list(Path(f"/proc/{engine}/fd").iterdir()))
+    before = resource.prlimit(engine, resource.RLIMIT_NOFILE)
+    project.run("start", "agent")
+    resource.prlimit(engine, resource.RLIMIT_NOFILE, (used, before[1]))
+    time.sleep(1.0)
+    assert project.holders()["engine"] == engine
+    resource.prlimit(engine, resource.RLIMIT_NOFILE, before)
+    run = project.wait_for("agent", "succeeded")
+    assert run["epoch"] == 1 and project.holders()["engine"] == engine
+
+
+def test_a_frozen_agent_is_shown_and_still_stopped(project: FaultProject) -> None:
+    configure(project, agent=["sleep", "600"])
+    text = (project.directory / "config.toml").read_text()
+    (project.directory / "config.toml").write_text(
+        text.replace("[agents.agent.retry]", 'stop_grace = "0.5s"\n[agents.agent.retry]')
+    )
+    project.run("up")
+    project.run("start", "agent")
+    project.wait_for("agent", "running")
+    (pid,) = project.wait("the agent", project.agent_pids)
+    project.kill(pid, signal.SIGSTOP)
+    project.run("stop", "agent")
+    assert project.states()["agent"]["status"] == "stopped" and not project.agent_pids()
+
+
+def test_a_keeper_frozen_for_a_while_costs_nothing(project: FaultProject) -> None:
+    configure(project, agent=ledger_agent(project, "work", 30))
+    project.run("up")
+    project.run("start", "agent")
+    project.wait("some work", lambda: len(project.ledger("agent")) > 5)
+    keeper = project.holders()["keeper"]
+    project.kill(keeper, signal.SIGSTOP)
+    (project.ledgers / "healed").touch()
+    project.wait("the agent's last word", lambda: project.ledger("agent")[-1]["what"] == "done")
+    project.kill(keeper, signal.SIGCONT)
+    run = project.wait_for("agent", "succeeded")
+    assert run["epoch"] == 1 and project.holders()["keeper"] == keeper
+
+
+def test_a_real_full_file_system_ends_no_engine(project: FaultProject) -> None:
+    """A 16 MB tmpfs in a namespace of its own: filled, seen, emptied, gone on."""
+    probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
+    if probe.returncode != 0:
+        pytest.skip("no user namespaces here")
+    script = Path(__file__).with_name("full_disk.py")
+    room = project.directory / "room"
+    room.mkdir()
+    command = 'mount -t tmpfs -o size=16m none "$2" && exec "$0" "$1" "$2"'
+    ran = subprocess.run(
+        ["unshare", "-Urm", "sh", "-c", command, sys.executable, str(script), str(room)],
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
