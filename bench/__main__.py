@@ -7,10 +7,10 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import fleet, restart
+from bench import fleet, flood, restart
 from bench.figures import Report, head
 
-PARTS = {"restart": restart.measure, "fleet": fleet.measure}
+PARTS = {"restart": restart.measure, "fleet": fleet.measure, "flood": flood.measure}
 
 
 def main() -> int:

@@ -59,7 +59,7 @@ CONFIG_SCAN_INTERVAL_S: Final = 1.5
 """How often config.toml is looked at for a change."""
 LOG_CAP_BYTES: Final = 16 * 1024 * 1024
 """Cap of one output file; its older half is punched out beyond it (DESIGN 2)."""
-LOG_LOOK_INTERVAL_S: Final = 0.25
+LOG_LOOK_INTERVAL_S: Final = 0.1
 """How often the size of an output file is looked at: a flood's first burst is found within it."""
 LOG_LOOK_PER_FILE_S: Final = 0.001
 """Looks are spaced by this for each file: 1,000 agents (2,000 files) are looked at every 2 s,

@@ -101,7 +101,7 @@ def test_bounding_again_and_again_keeps_count(tmp_path: Path, may_punch: bool) -
 def test_a_writer_at_full_speed_keeps_its_order_and_its_tail(
     tmp_path: Path, may_punch: bool
 ) -> None:
-    log, count = tmp_path / "out.log", 150_000
+    log, count = tmp_path / "out.log", 60_000
     log.touch()
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(log), str(count)])
     most = cuts = 0
