@@ -6,19 +6,19 @@ import argparse
 import time
 
 from supervisor.cli import output
+from supervisor.cli.log_lines import LogLine, LogLines
 from supervisor.cli.session import connect, snapshot
 from supervisor.cli.status_cmd import find
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
-from supervisor.core.text import safe_text
 
 LOOK_EVERY_S = 0.15
 TAIL_BYTES = 65_536
 PIECE_BYTES = 262_144
-MAX_LINE = 16_384
-"""Characters of one line that are shown; the rest is counted."""
+PIECES_A_LOOK = 64
+"""Pieces of one stream (16 MB) printed before the other stream has its turn."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,15 +40,19 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
         streams = {name: _Stream(client, state.id, name) for name in wanted}
         for name, stream in streams.items():
             printer.show(name, stream.tail(arguments.lines))
-        while arguments.follow:
-            over = Mirror(snapshot(client)).runs[state.id].status in FINAL
-            for name, stream in streams.items():
-                printer.show(name, stream.new())
-            if over:
-                break
-            time.sleep(LOOK_EVERY_S)
+        is_over = not arguments.follow
+        while not is_over:
+            # Asked before reading: what came until the run was over is printed.
+            is_over = Mirror(snapshot(client)).runs[state.id].status in FINAL
+            has_more = True
+            while has_more:
+                has_more = False
+                for stream in streams.values():
+                    has_more |= stream.show_new(printer)
+            if not is_over:
+                time.sleep(LOOK_EVERY_S)
         for name, stream in streams.items():
-            printer.show(name, stream.rest())
+            printer.show(name, stream.lines.rest())
     return 0
 
 
@@ -59,36 +63,26 @@ class _Stream:
         self._client = client
         self._run = run_id
         self._name = name
-        self._offset = 0
-        self._part = ""
+        self.lines = LogLines(-TAIL_BYTES)
 
-    def tail(self, count: int) -> list[str]:
+    def tail(self, count: int) -> list[LogLine]:
         """The last ``count`` whole lines."""
-        piece = self._read(-TAIL_BYTES)
-        lines = self._lines(piece["data"])
-        if int(str(piece["start"])) > 0 and lines:
-            lines = lines[1:]  # The first one was cut at its beginning.
+        lines = self.lines.feed(self._read())
         return lines[-count:] if count > 0 else []
 
-    def new(self) -> list[str]:
-        """Whole lines that came since, at most one piece of them."""
-        return self._lines(self._read(self._offset)["data"])
+    def show_new(self, printer: _Printer) -> bool:
+        """Print what came since; whether there may be more already."""
+        for _ in range(PIECES_A_LOOK):
+            piece = self._read()
+            printer.show(self._name, self.lines.feed(piece))
+            if int(str(piece["offset"])) >= int(str(piece["size"])) or not piece["data"]:
+                return False
+        return True
 
-    def rest(self) -> list[str]:
-        """A last line without an end."""
-        part, self._part = self._part, ""
-        return [part] if part else []
-
-    def _read(self, offset: int) -> dict[str, object]:
-        piece: dict[str, object] = self._client.call(
-            "log", {"run": self._run, "stream": self._name, "offset": offset, "limit": PIECE_BYTES}
-        )
-        self._offset = int(str(piece["offset"]))
+    def _read(self) -> dict[str, object]:
+        wanted = {"run": self._run, "stream": self._name, "offset": self.lines.offset}
+        piece: dict[str, object] = self._client.call("log", {**wanted, "limit": PIECE_BYTES})
         return piece
-
-    def _lines(self, data: object) -> list[str]:
-        *whole, self._part = (self._part + str(data)).split("\n")
-        return whole
 
 
 class _Printer:
@@ -99,23 +93,16 @@ class _Printer:
         self._with_heads = with_heads
         self._last = "out"
 
-    def show(self, stream: str, lines: list[str]) -> None:
+    def show(self, stream: str, lines: list[LogLine]) -> None:
         """Print ``lines`` of ``stream``."""
         if not lines:
             return
         if self._as_json:
             for line in lines:
-                output.json_line({"stream": stream, "line": safe_text(line)})
+                output.json_line({"stream": stream, "line": line.shown()})
             return
         if self._with_heads and stream != self._last:
             output.line(f"==> standard {'error' if stream == 'err' else 'output'} <==")
         self._last = stream
-        for line in lines:
-            output.line(_bounded(line))
-
-
-def _bounded(line: str) -> str:
-    shown = safe_text(line.rstrip("\r"), keep_newlines=True)
-    if len(shown) <= MAX_LINE:
-        return shown
-    return f"{shown[:MAX_LINE]} … ({len(shown) - MAX_LINE} more characters)"
+        # One write for all of them: 100,000 lines a second have to be kept up with.
+        output.block("\n".join(line.shown() for line in lines))
