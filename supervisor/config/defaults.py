@@ -72,6 +72,9 @@ RETENTION_S: Final = 30 * 86400.0
 """Age at which events and what finished runs left are removed: last month can be looked up."""
 MAX_EVENTS: Final = 5_000_000
 """Events kept at most, about 2 GB: fifty agents that report every second must not fill a disk."""
+PROGRESS_RETENTION_S: Final = 86400.0
+"""Age from which a progress report is dropped that the same run followed with another: who looks
+back further wants the story, not every percent."""
 RETENTION_INTERVAL_S: Final = 3600.0
 """How often age is looked at; an hour more or less of a month matters to nobody."""
 STORAGE_CHECK_INTERVAL_S: Final = 2.0

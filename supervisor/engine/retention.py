@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from supervisor.config.defaults import MAX_EVENTS, RETENTION_S
+from supervisor.config.defaults import MAX_EVENTS, PROGRESS_RETENTION_S, RETENTION_S
 from supervisor.config.paths import Project
 from supervisor.core import events as e
 from supervisor.core.ids import is_run_id, ulid
@@ -26,6 +26,8 @@ from supervisor.store.ports import EventLog
 
 RUNS_AT_ONCE = 200
 """Directories removed in one round, so that a round never keeps the disk busy for long."""
+PAGE_PAUSE_S = 0.02
+"""Between two pages of thinning: an append waits for one page at most, about 10 ms."""
 
 
 class Retention:
@@ -38,15 +40,28 @@ class Retention:
         self._log = log
         self._runs = runs
         self._clock = clock
+        self._thinned_up_to = 0
+        """Where the next round goes on; begun anew by each engine, which finds little left."""
 
     async def forget(self) -> None:
         """Remove what is too old; said in the log when it was anything."""
         before = self._clock().wall - RETENTION_S
         up_to = max(await newest_before(self._log, before), self._log.durable_seq - MAX_EVENTS)
         count = await self._log.forget(up_to) if up_to > 0 else 0
+        await self._thin(self._clock().wall - PROGRESS_RETENTION_S)
         gone = await self._forget_runs(before)
         if count or gone:
-            self._runs.note(e.HistoryForgotten(up_to, count, gone))
+            await self._runs.note(e.HistoryForgotten(up_to, count, gone))
+
+    async def _thin(self, before: float) -> None:
+        """Drop progress that was superseded long ago, a page at a time with room for appends."""
+        up_to = await newest_before(self._log, before)
+        while self._thinned_up_to < up_to:
+            reached = await self._log.thin(self._thinned_up_to, up_to)
+            if reached == self._thinned_up_to:
+                return
+            self._thinned_up_to = reached
+            await asyncio.sleep(PAGE_PAUSE_S)
 
     async def _forget_runs(self, before: float) -> int:
         kept = _needed(self._runs.states(), before)

@@ -22,7 +22,7 @@ from supervisor.store.database import Database
 from supervisor.store.opening import OpenReport, StorageFaultError
 from supervisor.store.ports import ZERO_HASH, ChainReport, LoadedLog, OnDurable, OnProblem
 from supervisor.store.queries import queries
-from supervisor.store.rows import Row, chained, encode, encode_state
+from supervisor.store.rows import Row, chained, encode, encode_state, superseded, thinned_row
 from supervisor.store.writer import Job
 
 FORGET_AT_ONCE = 5_000
@@ -146,8 +146,12 @@ class SqliteEventLog:
         while True:
             count = await self._database.write(lambda c: _forget(c, up_to))
             removed += count
-            if count < FORGET_AT_ONCE:
+            if count == 0:
                 return removed
+
+    async def thin(self, after: int, up_to: int) -> int:
+        """See ``ports.EventLog``; one small transaction."""
+        return await self._database.write(lambda c: _thin(c, after, up_to))
 
     async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
         """See ``ports.EventLog``."""
@@ -281,14 +285,33 @@ def _run_columns(state: RunState, seq: int) -> tuple[str, str, str, str, bool, i
 def _forget(connection: sqlite3.Connection, up_to: int) -> int:
     """Remove at most FORGET_AT_ONCE of the oldest events; how many went."""
     sql = queries("event_log.sql")
-    base, _base_hash, last_seq, _last_hash = reading.chain_ends(connection)
-    needed = connection.execute(sql["oldest_needed"]).fetchone()[0]
-    goal = min(up_to, base + FORGET_AT_ONCE, last_seq, last_seq if needed is None else needed - 1)
-    if goal <= base:
+    limit = _not_needed(connection, up_to)
+    found = connection.execute(sql["row_after_oldest"], (limit, FORGET_AT_ONCE - 1)).fetchone()
+    found = found or connection.execute(sql["row_up_to"], (limit,)).fetchone()
+    if found is None:
         return 0
-    goal_hash = connection.execute(sql["hash_at"], (goal,)).fetchone()[0]
-    connection.execute(sql["move_chain_base"], (goal, goal_hash))
-    return connection.execute(sql["forget_events"], (goal,)).rowcount
+    connection.execute(sql["move_chain_base"], found)
+    return connection.execute(sql["forget_events"], (found[0],)).rowcount
+
+
+def _not_needed(connection: sqlite3.Connection, up_to: int) -> int:
+    """The newest event up to there of which, and of those before, every state holds all."""
+    last_seq = reading.chain_ends(connection)[2]
+    needed = connection.execute(queries("event_log.sql")["oldest_needed"]).fetchone()[0]
+    return min(up_to, last_seq if needed is None else needed - 1)
+
+
+def _thin(connection: sqlite3.Connection, after: int, up_to: int) -> int:
+    sql = queries("event_log.sql")
+    limit = _not_needed(connection, up_to)
+    page = connection.execute(sql["page_to_thin"], (after, FORGET_AT_ONCE)).fetchall()
+    for first, last in superseded([row[:3] for row in page], limit):
+        before, end = page[first - 1], page[last][0]
+        row = thinned_row(end, (before[0], before[3]))
+        connection.execute(sql["thin_row"], (*row[1:], end))
+        connection.execute(sql["remove_between"], (before[0], end))
+    seen = [row[0] for row in page if row[0] <= limit]
+    return seen[-1] if seen else after
 
 
 def _forget_runs(connection: sqlite3.Connection, run_ids: Sequence[str]) -> int:

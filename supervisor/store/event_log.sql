@@ -70,9 +70,25 @@ WHERE seq > ? ORDER BY seq LIMIT ?;
 SELECT min((SELECT min(seq) FROM events WHERE run_id = runs.id AND seq > runs.seq))
 FROM runs WHERE active = 1;
 
--- name: hash_at
--- The hash of one event.
-SELECT hash FROM events WHERE seq = ?;
+-- name: row_after_oldest
+-- Of the rows up to a seq the one that has so many before it.
+SELECT seq, hash FROM events WHERE seq <= ? ORDER BY seq LIMIT 1 OFFSET ?;
+
+-- name: row_up_to
+-- The newest row up to a seq.
+SELECT seq, hash FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1;
+
+-- name: page_to_thin
+-- The rows after a seq, without what they hold.
+SELECT seq, run_id, type, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- name: thin_row
+-- What holds the place of a stretch; its seq and hash stay.
+UPDATE events SET wall = ?, mono = ?, boot = ?, run_id = ?, type = ?, data = ? WHERE seq = ?;
+
+-- name: remove_between
+-- Removes a stretch without its last row.
+DELETE FROM events WHERE seq > ? AND seq < ?;
 
 -- name: move_chain_base
 -- The log begins after this event from now on.

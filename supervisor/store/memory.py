@@ -21,7 +21,15 @@ from supervisor.store.ports import (
     LoadedLog,
     OnDurable,
 )
-from supervisor.store.rows import Row, chained, decode
+from supervisor.store.rows import (
+    NO_EVENTS,
+    Row,
+    chained,
+    decode,
+    follows,
+    superseded,
+    thinned_row,
+)
 
 
 class MemoryEventLog:
@@ -97,8 +105,11 @@ class MemoryEventLog:
 
     async def history(self, since: int, limit: int, run_id: str | None = None) -> list[Recorded]:
         """See ``ports.EventLog``."""
-        found = (row for row in self._rows if row.seq > since and run_id in (None, row.run_id))
+        found = (row for row in self._rows if row.seq > since and self._is_shown(row, run_id))
         return [decode(row) for row, _ in zip(found, range(limit), strict=False)]
+
+    def _is_shown(self, row: Row, run_id: str | None) -> bool:
+        return row.type not in NO_EVENTS and run_id in (None, row.run_id)
 
     async def find_run(self, suffix: str) -> tuple[str, ...]:
         """See ``ports.EventLog``."""
@@ -109,7 +120,7 @@ class MemoryEventLog:
         """See ``ports.EventLog``."""
         seq, previous = self._base
         for row, stored in zip(self._rows, self._hashes, strict=True):
-            if row.seq != seq + 1 or chained(previous, row) != stored:
+            if not follows(row, seq, previous, stored):
                 problem = f"event {seq + 1} is not what was stored"
                 return ChainReport(seq - self._base[0], seq, problem)
             seq, previous = row.seq, stored
@@ -117,16 +128,31 @@ class MemoryEventLog:
 
     async def forget(self, up_to: int) -> int:
         """See ``ports.EventLog``."""
-        active = {
-            i: seq for i, (state, seq) in self._runs.items() if not state or _is_active(state)
-        }
-        needed = (row.seq for row in self._rows if row.seq > active.get(row.run_id, row.seq))
-        goal = min(up_to, self._durable_seq, next(needed, self._durable_seq + 1) - 1)
-        count = max(0, goal - self._base[0])
+        goal = min(up_to, self._oldest_needed() - 1)
+        count = sum(row.seq <= goal for row in self._rows)
         if count:
             self._base = (self._rows[count - 1].seq, self._hashes[count - 1])
             del self._rows[:count], self._hashes[:count]
         return count
+
+    async def thin(self, after: int, up_to: int) -> int:
+        """See ``ports.EventLog``; all at once."""
+        limit = min(up_to, self._oldest_needed() - 1)
+        start = sum(row.seq <= after for row in self._rows)
+        page = [(row.seq, row.run_id, row.type) for row in self._rows[start:]]
+        for first, last in reversed(superseded(page, limit)):
+            place = slice(start + first, start + last + 1)
+            before = self._rows[place.start - 1].seq, self._hashes[place.start - 1]
+            self._rows[place] = [thinned_row(page[last][0], before)]
+            self._hashes[place] = [self._hashes[place.stop - 1]]
+        return max([after, *(seq for seq, _, _ in page if seq <= limit)])
+
+    def _oldest_needed(self) -> int:
+        active = {
+            i: seq for i, (state, seq) in self._runs.items() if not state or _is_active(state)
+        }
+        needed = (row.seq for row in self._rows if row.seq > active.get(row.run_id, row.seq))
+        return next(needed, self._durable_seq + 1)
 
     async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
         """See ``ports.EventLog``."""

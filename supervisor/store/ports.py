@@ -120,6 +120,15 @@ class EventLog(Protocol):
         """Remove events up to ``up_to`` that no living run's state needs; how many went."""
         ...
 
+    async def thin(self, after: int, up_to: int) -> int:
+        """Replace superseded progress by marks that keep the chain checkable; a page at a time.
+
+        Looks at the next few thousand rows after ``after`` and returns the seq of the last one
+        looked at (``after`` when there is none up to ``up_to``). The newest progress of each run
+        in a page stays, and so does what a living run's state does not hold yet.
+        """
+        ...
+
     async def finished_before(self, run_ids: Sequence[str], wall: float) -> tuple[str, ...]:
         """Which of these runs are stored and were over before that Unix time."""
         ...

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from supervisor.core.events import Recorded
@@ -18,7 +19,14 @@ from supervisor.core.run import RunState
 
 LOST = "Lost"
 """Stored name that holds the place of a progress event which was dropped while the disk was full.
-It is no event: readers skip it, the chain covers it."""
+It is no event."""
+
+THINNED = "Thinned"
+"""Stored name that holds the place of consecutive progress events which newer ones supersede. It
+keeps the seq and hash of the last of them, and says what the first was chained to."""
+NO_EVENTS = frozenset({LOST, THINNED})
+"""Rows that readers skip and the chain covers."""
+_PROGRESS = "ProgressReported"
 
 
 class Row(NamedTuple):
@@ -56,6 +64,38 @@ def decode(row: Row) -> Recorded:
 def lost_row(seq: int) -> Row:
     """What is stored in the place of a dropped event."""
     return Row(seq, 0.0, 0.0, "", "", LOST, "{}")
+
+
+def superseded(page: Sequence[tuple[int, str, str]], up_to: int) -> list[tuple[int, int]]:
+    """Which rows of a page can be thinned: first and last index of each stretch without a gap.
+
+    ``page`` is (seq, run id, type) in order. A progress event is superseded when the same run
+    reports again later in the page. The first row stays: what it is chained to is not in the page.
+    """
+    newest = {run_id: seq for seq, run_id, kind in page if kind == _PROGRESS}
+    stretches: list[tuple[int, int]] = []
+    for index, (seq, run_id, kind) in enumerate(page):
+        if not index or kind != _PROGRESS or seq >= newest[run_id] or seq > up_to:
+            continue
+        if stretches and stretches[-1][1] == index - 1 and page[index - 1][0] == seq - 1:
+            stretches[-1] = (stretches[-1][0], index)
+        else:
+            stretches.append((index, index))
+    return stretches
+
+
+def thinned_row(last_seq: int, before: tuple[int, bytes]) -> Row:
+    """What is stored in the place of events up to ``last_seq``; ``before``: seq and hash ahead."""
+    return lost_row(last_seq)._replace(
+        type=THINNED, data=_dumps({"after": before[0], "hash": before[1].hex()})
+    )
+
+
+def follows(row: Row, seq: int, previous: bytes, stored: bytes) -> bool:
+    """Whether a row with the hash ``stored`` goes on after the row ``seq`` with ``previous``."""
+    if row.type == THINNED:
+        return row.data == thinned_row(row.seq, (seq, previous)).data and row.seq > seq
+    return row.seq == seq + 1 and chained(previous, row) == stored
 
 
 def canonical_line(row: Row) -> str:

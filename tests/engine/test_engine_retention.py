@@ -1,0 +1,208 @@
+"""What is forgotten by age, in real directories and a real log; and what never is."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from supervisor.config.defaults import RETENTION_S
+from supervisor.config.paths import Project
+from supervisor.core.ids import ulid
+from supervisor.core.moment import Moment
+from supervisor.core.rebuild import Identity
+from supervisor.core.run import RunState, Status
+from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
+from supervisor.engine import keepsakes
+from supervisor.engine.checkpoints import KEPT_SET_ASIDE, keep, set_copy_aside
+from supervisor.engine.keepsakes import Keepsakes
+from supervisor.engine.retention import Retention, newest_before, remove_tree
+from supervisor.engine.runs import Reactions, Runs
+from supervisor.store.event_log import SqliteEventLog
+
+DAY_S = 86400.0
+
+
+def a_spec(name: str) -> AgentSpec:
+    return AgentSpec(
+        name=name,
+        command=("true",),
+        cwd="/",
+        autostart=False,
+        checkpoint="checkpoint.json",
+        timeout_s=None,
+        attempt_timeout_s=None,
+        stall_timeout_s=None,
+        stop_signal="TERM",
+        stop_grace_s=10.0,
+        restart=Restart.ON_FAILURE,
+        retry=RetryPolicy(
+            max_retries=5,
+            base_delay_s=0.5,
+            max_delay_s=30.0,
+            exponential_base=2.0,
+            jitter_fraction=0.0,
+            crash_loop_deaths=6,
+            crash_loop_window_s=600.0,
+        ),
+        env={},
+        env_pass=(),
+    )
+
+
+class Days:
+    """An engine's log and runs on a clock that the test turns."""
+
+    def __init__(self, project: Project, log: SqliteEventLog) -> None:
+        self.project = project
+        self.log = log
+        self.now = time.time() - 100 * DAY_S
+        reactions = Reactions(lambda *_: None, lambda *_: None, lambda *_: None)
+        self.runs = Runs(log, self.clock, random.Random(1), reactions)
+        self.retention = Retention(project, log, self.runs, self.clock)
+
+    def clock(self) -> Moment:
+        return Moment(self.now, self.now, "boot")
+
+    async def add(self, agent: str, status: Status) -> str:
+        """A run that came to be and got that status today, with directories."""
+        self.now += 1.0
+        state = RunState(
+            id=ulid(self.now, int(self.now * 7)),
+            agent=agent,
+            spec=a_spec(agent),
+            created_at=self.now,
+            status=status,
+            reason="",
+            status_since=self.clock(),
+            ended_at=self.now if status in (Status.SUCCEEDED, Status.FAILED) else None,
+        )
+        self.project.ensure_run(state.id)
+        (self.project.run_dir(state.id) / "result.txt").write_text("kept")
+        await self.runs.rebuild(state, "for the test").stored
+        return state.id
+
+    def left(self) -> set[str]:
+        parents = (self.project.runs_dir, self.project.records_dir)
+        return {entry.name for parent in parents for entry in parent.iterdir()}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    found = Project(tmp_path.resolve())
+    found.ensure()
+    return found
+
+
+@pytest.fixture
+async def days(project: Project) -> AsyncIterator[Days]:
+    log = await SqliteEventLog.open(project.state_db)
+    yield Days(project, log)
+    await log.close()
+
+
+async def test_old_finished_runs_and_events_go_and_everything_else_stays(days: Days) -> None:
+    old = [await days.add("a", Status.SUCCEEDED) for _ in range(3)]
+    parked = await days.add("a", Status.PARKED)
+    only = await days.add("b", Status.FAILED)
+    days.now += RETENTION_S / 2
+    younger = await days.add("a", Status.SUCCEEDED)
+    days.now += RETENTION_S / 2 + DAY_S
+    await days.retention.forget()
+    assert days.left() == {parked, only, younger}
+    assert days.runs.state(old[0]) is None and days.runs.state(parked) is not None
+    kept = await days.log.history(0, 100)
+    assert [type(entry.event).__name__ for entry in kept] == ["RunRebuilt", "HistoryForgotten"]
+    assert kept[0].run_id == younger
+    assert (await days.log.verify_chain()).problem is None
+    loaded = await days.log.load()
+    assert {state.id for state, _ in loaded.runs} == {parked, only, younger}
+    await days.retention.forget()
+    assert len(await days.log.history(0, 100)) == 2, "nothing to do says nothing"
+
+
+async def test_a_link_planted_by_an_agent_leads_nowhere(days: Days, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "precious").write_text("mine")
+    inside = await days.add("a", Status.SUCCEEDED)
+    swapped = await days.add("a", Status.SUCCEEDED)
+    await days.add("a", Status.SUCCEEDED)
+    (days.project.run_dir(inside) / "door").symlink_to(outside)
+    days.project.run_dir(swapped).rename(tmp_path / "moved")
+    days.project.run_dir(swapped).symlink_to(outside)
+    days.now += RETENTION_S + DAY_S
+    await days.retention.forget()
+    assert (outside / "precious").read_text() == "mine"
+    assert (tmp_path / "moved" / "result.txt").exists()
+    assert inside not in days.left() and swapped not in days.left()
+
+
+async def test_a_directory_that_cannot_be_removed_keeps_its_run_for_the_next_round(
+    days: Days, monkeypatch: Any
+) -> None:
+    stuck = await days.add("a", Status.SUCCEEDED)
+    await days.add("a", Status.SUCCEEDED)
+    days.now += RETENTION_S + DAY_S
+    with monkeypatch.context() as patch:
+        patch.setattr("supervisor.engine.retention.remove_tree", lambda *_: False)
+        await days.retention.forget()
+    assert stuck in days.left() and days.runs.state(stuck) is not None
+    await days.retention.forget()
+    assert stuck not in days.left()
+
+
+async def test_the_line_between_old_and_young_events_is_found_by_halving(days: Days) -> None:
+    began = days.now
+    for _ in range(37):
+        await days.add("a", Status.SUCCEEDED)
+    for number in (0, 1, 17, 36, 37):
+        assert await newest_before(days.log, began + number + 0.5) == number
+    assert await newest_before(days.log, began - 5) == 0
+
+
+def test_removing_what_is_not_there_is_done_already(tmp_path: Path) -> None:
+    assert remove_tree(tmp_path, "nothing")
+    assert remove_tree(tmp_path / "no-parent", "nothing")
+
+
+async def test_copies_beside_the_records_come_back_as_they_were_and_torn_ones_do_not(
+    days: Days,
+) -> None:
+    run_id = await days.add("a", Status.RUNNING)
+    state = days.runs.state(run_id)
+    assert state is not None
+    copies = Keepsakes(days.project)
+    copies.see(state)
+    await copies.write()
+    keepsakes.keep_identity(days.project, state)
+    assert keepsakes.read_state(days.project, run_id) == state
+    who = Identity(run_id, "a", state.spec, state.created_at)
+    assert keepsakes.read_identity(days.project, run_id) == who
+    copy = days.project.record_dir(run_id) / keepsakes.STATE_NAME
+    whole = copy.read_bytes()
+    other = replace(state, id=ulid(days.now, 1))
+    days.project.ensure_run(other.id)
+    for bad in (b"", whole[: len(whole) // 2], b"[]", b'{"state": 3}', b"\0" * 100, b"[" * 10_000):
+        copy.write_bytes(bad)
+        assert keepsakes.read_state(days.project, run_id) is None
+        (days.project.record_dir(run_id) / keepsakes.IDENTITY_NAME).write_bytes(bad)
+        assert keepsakes.read_identity(days.project, run_id) is None
+    (days.project.record_dir(other.id) / keepsakes.STATE_NAME).write_bytes(whole)
+    assert keepsakes.read_state(days.project, other.id) is None, "another run's"
+
+
+def test_checkpoints_taken_out_of_use_are_kept_but_not_without_end(project: Project) -> None:
+    run_id = ulid(1_700_000_000.0, 7)
+    project.ensure_run(run_id)
+    for generation in range(1, KEPT_SET_ASIDE + 6):
+        keep(project, run_id, generation, b"x")
+        set_copy_aside(project, run_id, generation)
+    names = {entry.name for entry in project.set_aside_dir(run_id).iterdir()}
+    assert len(names) == KEPT_SET_ASIDE
+    assert not list(project.checkpoints_dir(run_id).iterdir())
