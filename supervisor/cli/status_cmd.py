@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from supervisor.cli import output
 from supervisor.cli.session import connect, snapshot
@@ -45,9 +46,22 @@ def status(arguments: argparse.Namespace, project: Project) -> int:
         runs = [run_report(state, now) for state in states]
         output.json({"engine": mirror.engine, "runs": runs})
     else:
+        for trouble in engine_trouble(mirror.engine):
+            output.line(trouble)
         _print(mirror, states, now)
     bad = (Status.FAILED, Status.TIMED_OUT, Status.HELD)
     return 1 if arguments.name and states[0].status in bad else 0
+
+
+def engine_trouble(engine: dict[str, Any]) -> list[str]:
+    """What is not as it should be with the engine itself, a sentence each."""
+    found = []
+    storage, watch = engine.get("storage", "ok"), engine.get("watch", "events")
+    if storage != "ok":
+        found.append(f"storage: {storage}; agents go on, new events wait in memory")
+    if watch != "events":
+        found.append(f"watch: {watch}; changes of files show within 2 s instead of at once")
+    return found
 
 
 def newest_and_active(states: list[RunState]) -> list[RunState]:

@@ -236,7 +236,7 @@ class Engine:
             "seq": self.runs.published_seq,
             "keeper_pid": self._keeper_pid,
             "keeper_version": self._keeper_version,
-            "storage": self._log.storage_problem or "ok",
+            "storage": self._log.storage_problem or self.history.trouble or "ok",
             "watch": self.rounds.watch_words,
         }
 

@@ -34,6 +34,8 @@ class History:
         self._clock = clock
         self._keepsakes = Keepsakes(project)
         self._retention = Retention(project, log, runs, clock)
+        self.trouble: str | None = None
+        """What happened to the log, until a new one holds everything that goes on."""
 
     async def recover(self, attempts: Sequence[LivingAttempt]) -> None:
         """Put the runs together again when the log is new but they are not; else do nothing."""
@@ -70,7 +72,9 @@ class History:
         states = list(self._runs.states())
         _say(f"{problem}; {len(states)} runs go on in a new one")
         self._runs.note(e.HistoryLost(problem, "", len(states)))
+        self.trouble = f"{problem}; a new one is being begun"
         await self._log.begin_anew(list(self._runs.states()))
+        self.trouble = None
 
     async def forget(self) -> None:
         """Remove what is older than the stated retention."""
