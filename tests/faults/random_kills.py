@@ -26,14 +26,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fault_project import LEDGER_AGENT, FaultProject, NotInTimeError
 from invariants import check_everything
+from kill_points import why_not
 
 from supervisor.control.messages import CallRefusedError, ConnectionLostError
 
 HEAL_LIMIT_S = 60.0
 """After the last fault every run ends within this time."""
 VICTIMS = (
-    ("agent", 8), ("engine", 6), ("keeper", 4), ("both", 2), ("client", 3), ("freeze", 1),
+    ("agent", 8), ("engine", 5), ("keeper", 4), ("both", 2), ("client", 3), ("freeze", 1),
+    ("engine call", 4), ("keeper call", 2), ("engine refused", 2),
 )  # fmt: skip
+CALLS = ("fdatasync", "pwrite64", "sendto", "write", "openat", "rename", "renameat", "recvfrom")
+"""System calls on the paths where something is accepted, stored, started or answered."""
+LAST_CALL = 12
 WISHES = (("nothing", 6), ("answer", 5), ("stop", 3), ("start", 3), ("restart", 2), ("pause", 1))
 SHOWN = 12
 """Violations printed of a session: the first ones tell the story."""
@@ -109,6 +114,7 @@ class Session:
         self.agents = [*self.names, "asker", "plain"]
         self.journal: list[dict[str, Any]] = []
         self._serial = 0
+        self._tracers: list[subprocess.Popen[bytes]] = []
         self._write_config(items)
         self._watcher = Watcher(self.project)
 
@@ -177,6 +183,7 @@ class Session:
             self.outcome.kills[victim] += 1
         if wish is not None:
             self._settle(*wish)
+        self._let_go()
 
     def _be_up(self) -> None:
         """What the operator does when everything is gone; a keeper alone brings its engine."""
@@ -237,6 +244,9 @@ class Session:
         if victim == "agent":
             pids = sorted(project.agent_pids())
             return bool(pids) and project.kill(self.rng.choice(pids))
+        if victim in ("engine call", "keeper call", "engine refused"):
+            pid = holders.get(victim.partition(" ")[0])
+            return pid is not None and self._arm(pid, is_refusal=victim.endswith("refused"))
         if victim == "freeze":
             pid = holders.get(self.rng.choice(("keeper", "engine")))
             if pid is None or not project.kill(pid, signal.SIGSTOP):
@@ -247,6 +257,31 @@ class Session:
         order = self.rng.sample(wanted, len(wanted))
         killed = [project.kill(holders[name]) for name in order if name in holders]
         return any(killed)
+
+    def _arm(self, pid: int, *, is_refusal: bool) -> bool:
+        """Have strace kill a process at one of its next system calls, or refuse it that call."""
+        if why_not() is not None:
+            return False
+        fault, calls = "signal=KILL", CALLS
+        if is_refusal:
+            fault = self.rng.choice(("error=EIO", "error=ENOSPC"))
+            calls = ("fdatasync", "pwrite64")
+        call, when = self.rng.choice(calls), self.rng.randint(1, LAST_CALL)
+        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-e", f"trace={call}",
+                   "-e", f"inject={call}:{fault}:when={when}"]  # fmt: skip
+        tracer = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        self._tracers.append(tracer)
+        time.sleep(0.1 + self.rng.random() * 0.4)
+        return tracer.poll() in (None, 0)
+
+    def _let_go(self) -> None:
+        """No tracer stays: what it holds must be free to be killed, frozen and looked at."""
+        for tracer in self._tracers:
+            tracer.terminate()
+            tracer.wait(10)
+        self._tracers.clear()
 
     # After the faults.
 

@@ -137,14 +137,13 @@ def test_nothing_is_started_stopped_or_acknowledged_before_it_is_stored(
     configure(project, one=["sleep", "600"], two=["sleep", "600"])
     project.run("up")
     project.run("start", "one")
-    project.wait("one to live", project.agent_pids)
     project.wait_for("one", "running")
+    before = project.wait("one to live", project.agent_pids)
     lock = sqlite3.connect(project.files.state_db, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
     clients = [project.begin("start", "two"), project.begin("stop", "one", "--no-wait")]
     time.sleep(1.5)
-    alive = project.agent_pids()
-    assert len(alive) == 1 and [client.poll() for client in clients] == [None, None]
+    assert project.agent_pids() == before and [client.poll() for client in clients] == [None, None]
     lock.execute("ROLLBACK")
     lock.close()
     assert [client.wait(20) for client in clients] == [0, 0]
