@@ -6,13 +6,13 @@ an empty line leaves the question open, and only a clear yes allows.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from supervisor.core.describe import exact_json
 from supervisor.core.run import Request, RunState
-from supervisor.core.text import safe_text
+from supervisor.core.text import safe_text, visible_text
 
 Read = Callable[[str], str]
 
@@ -39,7 +39,7 @@ def question_lines(state: RunState, request: Request) -> list[str]:
     """Everything the answer is bound to, and the agent's own words marked as such."""
     lines = [
         "",
-        f"{state.agent} asks {request.id}: {safe_text(request.title)}",
+        f"{safe_text(state.agent)} asks {request.id}: {visible_text(request.title)}",
         *_action_lines(request.action),
     ]
     if request.explanation:
@@ -49,8 +49,11 @@ def question_lines(state: RunState, request: Request) -> list[str]:
             *(f"                  {line}" for line in said[1:]),
         ]
     lines += [
-        f"  {place}. {safe_text(option)}" for place, option in enumerate(request.options, start=1)
+        f"  {place}. {visible_text(option)}"
+        for place, option in enumerate(request.options, start=1)
     ]
+    if request.default is not None:
+        lines.append(f"  its default: {safe_text(exact_json(request.default))}")
     lines.append(f"  hash {request.sha256[:12]}")
     return lines
 
@@ -58,8 +61,8 @@ def question_lines(state: RunState, request: Request) -> list[str]:
 def _action_lines(action: Any) -> list[str]:
     if action is None:
         return []
-    shown = json.dumps(action, indent=2, ensure_ascii=False)
-    size = len(shown.encode("utf-8", "replace"))
+    shown = exact_json(action)
+    size = len(shown.encode())
     lines = safe_text(shown, keep_newlines=True).splitlines()
     return [f"  exactly this will be done ({size} bytes):", *(f"    {line}" for line in lines)]
 
@@ -79,11 +82,13 @@ def _choose(request: Request, say: Callable[[str], None], read: Read) -> dict[st
     said = read(f"Your choice, 1 to {len(request.options)} (empty leaves it open): ").strip()
     if not said:
         return None
-    if said.isdecimal() and 1 <= int(said) <= len(request.options):
-        return _bound(request, option=request.options[int(said) - 1])
-    if said in request.options:
-        return _bound(request, option=said)
-    say(f"{safe_text(said)!r} is none of the options; the question stays open")
+    is_place = said.isdecimal() and len(said) <= 3 and 1 <= int(said) <= len(request.options)
+    meant = {request.options[int(said) - 1]} if is_place else set()
+    meant |= {said} & set(request.options)
+    if len(meant) == 1:
+        return _bound(request, option=meant.pop())
+    why = "both a number and another option" if meant else "none of the options"
+    say(f"{safe_text(said)!r} is {why}; the question stays open")
     return None
 
 

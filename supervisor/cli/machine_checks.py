@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import supervisor
+from supervisor.cli import output
 from supervisor.cli.findings import Finding, Health
 
 MIN_PYTHON = (3, 11)
@@ -136,7 +137,7 @@ def _descriptors() -> Finding:
 
 
 def _terminal() -> Finding:
-    if not sys.stdout.isatty():
+    if not output.is_terminal():
         return Finding("terminal", Health.OK, "standard output is no terminal")
     kind = os.environ.get("TERM", "")
     size = shutil.get_terminal_size()

@@ -51,7 +51,7 @@ def dispatch(words: Sequence[str]) -> int:
 def _attach(options: dict[str, Any]) -> int:
     """``longwatch`` alone: the interface, which needs a terminal to live in."""
     _refuse_host(options, "")
-    if not (output.is_terminal() and sys.stdin is not None and sys.stdin.isatty()):
+    if not output.is_dialogue():
         raise UserError(
             "the interface needs a terminal",
             fix=f"Without one use {PROGRAM} status, or {PROGRAM} run --headless",

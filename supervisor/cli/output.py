@@ -12,10 +12,11 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from supervisor.core.text import CUT_MARK, safe_text
+from supervisor.core.text import CUT_MARK, draws_over, safe_text
 from supervisor.errors import EnvironmentFaultError
 
 GAP = "  "
+EMOJI_SELECTOR = "\ufe0f"
 MIN_COLUMN = 4
 """Cells a column keeps when the table has to shrink."""
 
@@ -59,6 +60,11 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def is_terminal() -> bool:
     """Whether a person probably reads along."""
     return sys.stdout is not None and sys.stdout.isatty()
+
+
+def is_dialogue() -> bool:
+    """Whether a person can be asked: both directions are a terminal, and neither is closed."""
+    return is_terminal() and sys.stdin is not None and sys.stdin.isatty()
 
 
 def _write(text: str) -> None:
@@ -105,13 +111,18 @@ def _shrink(widths: list[int], room: int) -> None:
 
 
 def cell_width(text: str) -> int:
-    """Terminal cells of cleaned text: 0 for a combining mark, 2 for a wide character."""
+    """Terminal cells of cleaned text, at most: 0 for a mark, 2 for a wide character or an emoji."""
     if text.isascii():
         return len(text)
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    return sum(map(_cells, text))
+
+
+def _cells(character: str) -> int:
+    if character == EMOJI_SELECTOR:
+        return 1  # It makes the narrow symbol before it a wide emoji.
+    if draws_over(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def _fit(text: str, width: int) -> str:

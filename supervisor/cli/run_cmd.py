@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import sys
 import time
 from types import FrameType
 
@@ -49,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, project: Project) -> int:
     """Exit status 0 when every run succeeded, 1 when one did not."""
-    is_terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    is_terminal = output.is_dialogue()
     client, is_ours = _checked_engine(project)
     names = arguments.names or _autostarted(client)
     by = own_name()
@@ -133,7 +132,9 @@ class _Following:
 
     def _say_where_they_stand(self) -> None:
         for state in self._follower.states():
-            output.line(f"          {state.agent:<16}  {state.status}: {safe_text(state.reason)}")
+            output.line(
+                f"          {state.agent:<16}  {state.status}: {safe_text(state.reason, limit=500)}"
+            )
             if not self._is_terminal:
                 for request in state.open_requests:
                     self._follower.hint(request)
@@ -155,8 +156,8 @@ class _Following:
             self._asked.add(request.id)
             try:
                 answer = ask_inline(state, request, output.line)
-            except EOFError:
-                answer = None
+            except (EOFError, OSError, UnicodeDecodeError):
+                answer = None  # No input, no terminal any more, or keys that are no text.
             if answer is None:
                 output.line(f"left open; answer it with: {answer_hint(request)}")
                 return

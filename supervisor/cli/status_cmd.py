@@ -79,7 +79,8 @@ def find(states: list[RunState], name: str) -> RunState:
     if len(found) == 1:
         return found[0]
     known = ", ".join(sorted({state.agent for state in states})) or "none"
-    raise RefusedError(f"no run of {safe_text(name, limit=80)!r}", why=f"Agents with runs: {known}")
+    why = f"Agents with runs: {safe_text(known, limit=500)}"
+    raise RefusedError(f"no run of {safe_text(name, limit=80)!r}", why=why)
 
 
 def why(arguments: argparse.Namespace, project: Project) -> int:
@@ -99,7 +100,7 @@ def why(arguments: argparse.Namespace, project: Project) -> int:
 def reasons_of(state: RunState, now: Moment) -> list[str]:
     """Sentences, most important first."""
     since = duration(max(0.0, now.wall - state.status_since.wall))
-    lines = [f"{state.agent} is {state.status} since {since}: {safe_text(state.reason)}"]
+    lines = [f"{safe_text(state.agent)} is {state.status} since {since}: {safe_text(state.reason)}"]
     if coming := next_words(state, now):
         lines.append(f"next: {coming}")
     due = keeper_deadline(state, now)
@@ -129,7 +130,7 @@ def reasons_of(state: RunState, now: Moment) -> list[str]:
         lines += [f"  {safe_text(line, limit=300)}" for line in newest.exit.output]
     for anomaly in state.anomalies[-3:]:
         message = safe_text(anomaly.message, limit=300)
-        lines.append(f"{anomaly.severity}: {safe_text(anomaly.kind)}: {message}")
+        lines.append(f"{safe_text(anomaly.severity)}: {safe_text(anomaly.kind)}: {message}")
     return lines
 
 

@@ -5,6 +5,9 @@ Pure text, no colour, cleaned: what an agent wrote comes out of ``safe_text`` he
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -13,13 +16,20 @@ from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.run import Progress, Request, RunState, Status, Step
-from supervisor.core.text import safe_text
+from supervisor.core.text import safe_text, visible_text
 
+NOT_A_NUMBER = "?"
+MAX_HINT_OPTION = 60
+"""Characters of an option that a hint spells out."""
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_PLAIN_WORD = re.compile("[A-Za-z0-9_.,:/-]+")
+_NOT_PLAIN = re.compile("[^\n -~]")
 
 
 def duration(seconds: float) -> str:
-    """``850 ms``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``."""
+    """``850 ms``, ``42 s``, ``3 min 20 s``, ``2 h 5 min``, ``3 d 4 h``; ``?`` for no number."""
+    if not math.isfinite(seconds):
+        return NOT_A_NUMBER
     if seconds < 0.9995:
         return f"{seconds * 1000:.0f} ms" if seconds > 0 else "0 s"
     whole = round(seconds)
@@ -37,7 +47,9 @@ def duration(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A count without a needless decimal point."""
+    """A count without a needless decimal point; ``?`` for what is no number."""
+    if not math.isfinite(value):
+        return NOT_A_NUMBER
     return f"{value:.0f}" if value == int(value) else f"{value:.1f}"
 
 
@@ -45,12 +57,12 @@ def step_words(step: Step | None) -> str:
     """``47 of 100 documents``; empty when the agent said nothing countable."""
     if step is None:
         return ""
-    unit = f" {safe_text(step.unit, limit=40)}" if step.unit else ""
+    unit = f" {visible_text(step.unit, limit=40)}" if step.unit else ""
     if step.completed is not None and step.total is not None:
         return f"{number(step.completed)} of {number(step.total)}{unit}"
     if step.completed is not None:
         return f"{number(step.completed)}{unit}"
-    return safe_text(step.name or "", limit=60)
+    return visible_text(step.name or "", limit=60)
 
 
 def stage_words(progress: Progress | None) -> str:
@@ -58,7 +70,7 @@ def stage_words(progress: Progress | None) -> str:
     if progress is None or progress.stage is None:
         return ""
     stage = progress.stage
-    name = safe_text(stage.name, limit=60)
+    name = visible_text(stage.name, limit=60)
     return f"{name} ({stage.index} of {stage.total})" if stage.index and stage.total else name
 
 
@@ -82,9 +94,9 @@ def next_words(state: RunState, now: Moment) -> str:
     if state.open_requests and state.status in (Status.WAITING, Status.PARKED):
         request = state.open_requests[0]
         waits = duration(max(0.0, now.wall - request.created_at))
-        return f"waiting for you since {waits}: {safe_text(request.title, limit=120)}"
+        return f"waiting for you since {waits}: {visible_text(request.title, limit=120)}"
     if state.status is Status.HELD:
-        name = state.agent
+        name = safe_text(state.agent, limit=80)
         back = f", longwatch checkpoints {name} --rollback N" if state.checkpoint else ""
         return f"longwatch restart {name}{back}, or longwatch stop {name}"
     return ""
@@ -94,14 +106,39 @@ def answer_hint(request: Request) -> str:
     """The command that answers a request from another shell."""
     choice = {
         "approve": "--allow | --deny",
-        "choose": " | ".join(f"--option {_quoted(option)}" for option in request.options),
+        "choose": " | ".join(f"--option{_shell_word(option)}" for option in request.options),
     }.get(request.kind, "--text TEXT")
-    return f"longwatch answer {request.id} {choice}"
+    return f"longwatch answer {safe_text(request.id, limit=80)} {choice}"
 
 
-def _quoted(option: str) -> str:
-    clean = safe_text(option, limit=60)
-    return clean if clean.replace("-", "").replace("_", "").isalnum() else f'"{clean}"'
+def _shell_word(option: str) -> str:
+    """An option as it is typed: people paste the hint, so it must be one word to any shell."""
+    if len(option) > MAX_HINT_OPTION or safe_text(option) != option:
+        return " OPTION"  # What cannot be shown whole cannot be pasted either.
+    joint = "=" if option.startswith("-") else " "
+    if _PLAIN_WORD.fullmatch(option):
+        return joint + option
+    return joint + "'" + option.replace("'", "'\\''") + "'"
+
+
+def exact_json(value: Any) -> str:
+    """A JSON value, indented, in which every character can be told from every other.
+
+    What ``safe_text`` would change is a JSON escape here, so that the text still reads back as
+    exactly ``value``: an approval is bound to it.
+    """
+    shown = _NOT_PLAIN.sub(_exactly, json.dumps(value, indent=2, ensure_ascii=False))
+    if safe_text(shown, keep_newlines=True) == shown:
+        return shown
+    # Marks in a pile: each alone is fine, all of them together are not.
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
+
+
+def _exactly(match: re.Match[str]) -> str:
+    character = match.group()
+    if safe_text("a" + character) == "a" + character:
+        return character
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]
 
 
 def describe(event: Event) -> str:
@@ -132,7 +169,8 @@ def _progress(event: e.ProgressReported) -> str:
 
 
 def _opened(event: e.RequestOpened) -> str:
-    return f"asks {event.request.id}: {safe_text(event.request.title, limit=200)}"
+    asked = event.request
+    return f"asks {safe_text(asked.id, limit=80)}: {visible_text(asked.title, limit=200)}"
 
 
 def _answered(event: e.RequestAnswered) -> str:
@@ -141,17 +179,19 @@ def _answered(event: e.RequestAnswered) -> str:
         {True: "allowed", False: "denied"}.get(answer.allow) if answer.allow is not None else None
     )
     what = what or answer.option or answer.text or ""
-    return f"{event.request_id} answered: {safe_text(what, limit=120)} (by {safe_text(answer.by)})"
+    who, which = safe_text(answer.by, limit=60), safe_text(event.request_id, limit=80)
+    return f"{which} answered: {visible_text(what, limit=120)} (by {who})"
 
 
 def _closed(event: e.RequestClosed) -> str:
     how = "expired" if event.expired else "withdrawn"
-    return f"{event.request_id} {how}: {safe_text(event.why, limit=120)}"
+    return f"{safe_text(event.request_id, limit=80)} {how}: {safe_text(event.why, limit=120)}"
 
 
 def _checkpoint(event: e.CheckpointRecorded) -> str:
     kept = event.checkpoint
-    return f"checkpoint {kept.generation} kept ({kept.size_bytes} bytes, {kept.sha256[:12]})"
+    digest = safe_text(kept.sha256[:12])
+    return f"checkpoint {kept.generation} kept ({kept.size_bytes} bytes, {digest})"
 
 
 def _anomaly(event: e.AnomalyFlagged) -> str:
@@ -200,7 +240,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.RequestAnswered: _answered,
     e.RequestClosed: _closed,
     e.AnomalyFlagged: _anomaly,
-    e.EngineStarted: lambda event: f"engine {event.version} started, pid {event.pid}",
+    e.EngineStarted: lambda event: (
+        f"engine {safe_text(event.version, limit=40)} started, pid {event.pid}"
+    ),
     e.EngineStopping: lambda event: f"engine leaving (asked by {safe_text(event.by, limit=60)})",
     e.HistoryLost: lambda event: (
         f"history lost: {safe_text(event.problem, limit=240)}; {event.runs} runs go on"
@@ -208,6 +250,8 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.HistoryForgotten: lambda event: (
         f"{event.count} events up to {event.up_to} and {event.runs} finished runs forgotten (age)"
     ),
-    e.ConfigApplied: lambda event: f"configuration applied: {', '.join(event.agents)}",
+    e.ConfigApplied: lambda event: (
+        f"configuration applied: {safe_text(', '.join(event.agents), limit=240)}"
+    ),
     e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",
 }

@@ -1,7 +1,8 @@
 """Runs and requests as the JSON that scripts rely on (``status --json``, ``requests --json``).
 
 A contract: keys are added, never renamed or dropped. Times are RFC 3339 in UTC, durations seconds.
-Text an agent wrote is cleaned, except a request's ``action``, which is passed on exactly.
+Text an agent wrote is cleaned, except what an answer has to match exactly: a request's ``action``,
+``options`` and ``default``, which are passed on raw. They are for programs; no surface shows them.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
     progress, newest, eta = state.progress, state.newest_attempt, estimate(state, now)
     return {
         "id": state.id,
-        "agent": state.agent,
+        "agent": safe_text(state.agent, limit=80),
         "status": state.status.value,
         "reason": safe_text(state.reason, limit=500),
         "attempt": state.attempt,
@@ -44,11 +45,13 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "step": _cleaned(to_plain(progress.step)) if progress and progress.step else None,
         "declared_status": safe_text(progress.status, limit=80) if progress else None,
         "stale": safe_text(state.stale, limit=300) if state.stale else None,
-        "eta": {"seconds": round(eta.left_s, 1), "basis": eta.basis} if eta else None,
+        "eta": {"seconds": round(eta.left_s, 1), "basis": safe_text(eta.basis, limit=80)}
+        if eta
+        else None,
         "checkpoint": _checkpoint(state, now),
         "anomalies": [_anomaly(anomaly) for anomaly in state.anomalies],
         "anomaly_count": state.anomaly_count,
-        "usage": to_plain(progress.usage) if progress and progress.usage else None,
+        "usage": _cleaned(to_plain(progress.usage)) if progress and progress.usage else None,
         "services": _cleaned(to_plain(progress.services)) if progress else {},
         "requests": [request_report(state, request) for request in state.open_requests],
         "recoveries": state.recoveries,
@@ -69,7 +72,7 @@ def request_report(state: RunState, request: Request) -> dict[str, Any]:
     return {
         "id": request.id,
         "run": state.id,
-        "agent": state.agent,
+        "agent": safe_text(state.agent, limit=80),
         "kind": request.kind,
         "title": safe_text(request.title),
         "action": request.action,
@@ -117,7 +120,7 @@ def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
         "kind": safe_text(anomaly.kind, limit=80),
         "severity": safe_text(anomaly.severity, limit=20),
         "message": safe_text(anomaly.message, limit=1000),
-        "source": anomaly.source,
+        "source": safe_text(anomaly.source, limit=20),
     }
 
 
