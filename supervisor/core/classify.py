@@ -19,6 +19,7 @@ _NAMES = {
     76: "protocol error", 77: "no permission", 78: "bad configuration",
     126: "could not be executed", 127: "command not found",
 }  # fmt: skip
+OOM = ", probably by the kernel's OOM killer"
 
 
 def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
@@ -31,6 +32,8 @@ def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
         return ExitKind.ATTEMPT_DEADLINE
     if state.ending is Then.RETRY:
         return ExitKind.STALL
+    if state.ending is Then.OVER_MEMORY:
+        return ExitKind.OVER_MEMORY
     if not exited.is_known:
         declared = _declared(state)
         is_done = declared is not None and declared.status == "done"
@@ -66,9 +69,20 @@ def exit_cause(exited: Exited) -> str:
     if exited.ended_by == "deadline:attempt":
         return "ended at the attempt's time limit"
     if exited.signal is not None:
-        return f"killed by {_signal_name(exited.signal)}"
+        killed = f"killed by {_signal_name(exited.signal)}"
+        return killed + (OOM if _is_oom(exited) else "")
     meaning = _NAMES.get(exited.code or 0)
-    return f"exit status {exited.code}" + (f" ({meaning})" if meaning else "")
+    status = f"exit status {exited.code}" + (f" ({meaning})" if meaning else "")
+    return status + (f" (a child was killed{OOM})" if _is_oom(exited) else "")
+
+
+def _is_oom(exited: Exited) -> bool:
+    """SIGKILL that we did not send, while the OOM killer was at work.
+
+    A shell reports a killed child as 128 + 9.
+    """
+    is_killed = exited.signal == signal.SIGKILL or exited.code == 128 + signal.SIGKILL
+    return is_killed and exited.is_oom_likely and exited.ended_by is None
 
 
 def _signal_name(number: int) -> str:

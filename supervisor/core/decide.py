@@ -29,6 +29,7 @@ from supervisor.core.restart import (
     withdraw_requests,
 )
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
+from supervisor.core.size import size_words
 from supervisor.core.turn import Decision, Randomness, Turn
 
 
@@ -141,6 +142,17 @@ def _noticed(turn: Turn, fact: f.Noticed) -> None:
     turn.record(e.AnomalyFlagged(fact.anomaly))
 
 
+def _memory(turn: Turn, fact: f.MemorySeen) -> None:
+    state = turn.state
+    limit = state.spec.max_memory_bytes
+    is_theirs = fact.epoch == state.epoch and state.status in ALIVE and state.pid is not None
+    if limit is None or fact.used_bytes <= limit or not is_theirs or state.ending is not None:
+        return
+    used = f"used {size_words(fact.used_bytes)}, more than max_memory {size_words(limit)}"
+    turn.flag("over-memory", used, key=str(state.epoch), severity="error")
+    turn.end_attempt(e.AttemptEnding(Then.OVER_MEMORY, "longwatch", used))
+
+
 def _stop(turn: Turn, fact: f.StopWanted) -> None:
     if turn.state.status in FINAL:
         turn.refuse("refused", f"the run is already {turn.state.status}")
@@ -220,6 +232,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.RequestSeen: decide_request_seen,
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,
+    f.MemorySeen: _memory,
     f.AnswerGiven: decide_answer,
     f.StopWanted: _stop,
     f.RestartWanted: _restart,

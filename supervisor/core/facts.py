@@ -56,6 +56,8 @@ class Exited(Fact):
     """None, ``stop``, ``deadline:task`` or ``deadline:attempt``."""
     leftovers: int = 0
     """Processes that outlived the leader and were ended."""
+    is_oom_likely: bool = False
+    """The kernel's OOM killer ended something here in the same moment."""
     output: tuple[str, ...] = ()
     """The last lines it wrote, cleaned; empty after success."""
 
@@ -122,6 +124,14 @@ class Noticed(Fact):
     """Something unexpected that only needs to be flagged."""
 
     anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class MemorySeen(Fact):
+    """What all processes of an attempt use together, shared memory counted once."""
+
+    epoch: int
+    used_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

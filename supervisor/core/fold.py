@@ -36,7 +36,12 @@ KEPT_CHECKPOINTS = 3
 """Good generations that can still be resumed from."""
 KEPT_DEATHS = 32
 
-CRASHES = frozenset({ExitKind.CRASH, ExitKind.STALL, ExitKind.ATTEMPT_DEADLINE, ExitKind.UNKNOWN})
+CRASHES = frozenset(
+    {
+        ExitKind.CRASH, ExitKind.STALL, ExitKind.OVER_MEMORY, ExitKind.ATTEMPT_DEADLINE,
+        ExitKind.UNKNOWN,
+    }
+)  # fmt: skip
 """Exits that count against the restart policy."""
 
 

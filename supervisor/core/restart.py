@@ -20,7 +20,8 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
     if fact.epoch != state.epoch or state.status not in ALIVE:
         return
     kind = decide_exit_kind(state, fact)
-    cause = f"{state.reason}; {exit_cause(fact)}" if kind is ExitKind.STALL else exit_cause(fact)
+    is_ours = kind in (ExitKind.STALL, ExitKind.OVER_MEMORY)
+    cause = f"{state.reason}; {exit_cause(fact)}" if is_ours else exit_cause(fact)
     end = Exit(kind, cause, fact.code, fact.signal, fact.at, fact.output)
     if fact.leftovers:
         turn.flag(

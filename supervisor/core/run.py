@@ -50,6 +50,8 @@ class Then(StrEnum):
     RESTART = "restart"
     RETRY = "retry"
     """Counts as a crash (a stall)."""
+    OVER_MEMORY = "over-memory"
+    """Counts as a crash: it used more than its ``max_memory``."""
 
 
 class ExitKind(StrEnum):
@@ -63,6 +65,7 @@ class ExitKind(StrEnum):
     TASK_DEADLINE = "task-deadline"
     ATTEMPT_DEADLINE = "attempt-deadline"
     STALL = "stall"
+    OVER_MEMORY = "over-memory"
     STOPPED = "stopped"
     """We ended it on purpose."""
     UNKNOWN = "unknown"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from signal import SIGKILL
 
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
@@ -39,12 +40,15 @@ class Attempts:
         runs: Runs,
         performer: Performer,
         observer: Observer,
+        *,
+        is_oom_likely: Callable[[], bool],
     ) -> None:
         self._project = project
         self._keeper = keeper
         self._runs = runs
         self._performer = performer
         self._observer = observer
+        self._is_oom_likely = is_oom_likely
         self._is_recovered = False
         self._early: list[ExitNotice] = []
 
@@ -131,9 +135,12 @@ class Attempts:
         state = self._runs.state(notice.run)
         if state is None or state.epoch != notice.epoch:
             return
+        fact = exit_fact(notice)
+        if SIGKILL in (notice.signal, (notice.code or 0) - 128):
+            fact = replace(fact, is_oom_likely=self._is_oom_likely())
         await self._observer.look_finally(notice.run)
         self._performer.ended(notice.run)
-        self._runs.feed(notice.run, self._told(state, exit_fact(notice)))
+        self._runs.feed(notice.run, self._told(state, fact))
         await asyncio.sleep(0)
 
 

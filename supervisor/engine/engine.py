@@ -36,6 +36,7 @@ from supervisor.engine.attempts import Attempts
 from supervisor.engine.history import History
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
+from supervisor.engine.memory import MemoryWatch
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
 from supervisor.engine.rounds import Rounds
@@ -63,6 +64,7 @@ class Engine:
         self.runs: Runs
         self.history: History
         self.specs: Specs
+        self.memory: MemoryWatch
         self._log: SqliteEventLog
         self._keeper: KeeperLink
         self._keeper_pid = 0
@@ -128,8 +130,14 @@ class Engine:
         )
         self._observer = Observer(self.project, self.clock, self.runs.state, self.feed)
         stack.callback(self._observer.close)
+        self.memory = MemoryWatch(self.runs.state, self.feed)
         self._attempts = Attempts(
-            self.project, self._keeper, self.runs, self._performer, self._observer
+            self.project,
+            self._keeper,
+            self.runs,
+            self._performer,
+            self._observer,
+            is_oom_likely=self.memory.is_oom_likely,
         )
         self._server = Server(self.project.control_socket(), on_failure=self._handler_failed)
         for method, handler in Api(self).handlers().items():

@@ -81,10 +81,15 @@ class Rounds:
     async def _sample(self) -> None:
         runs = self._engine.runs
         pids = {s.id: s.pid for s in runs.active() if s.status in ALIVE and s.pid is not None}
-        if not pids or not self._engine.has_audience:
+        memory = self._engine.memory
+        if pids:
+            memory.note_oom()
+        wanted = pids if self._engine.has_audience else memory.limited(pids)
+        sampled = await asyncio.to_thread(self._usage.sample, wanted) if wanted else {}
+        await memory.see(sampled, pids)
+        if not self._engine.has_audience or not pids:
             self.samples = {}
             return
-        sampled = await asyncio.to_thread(self._usage.sample, pids)
         self.samples = {
             run_id: {
                 "cpu_percent": round(sample.cpu_percent, 1),

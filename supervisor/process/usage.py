@@ -71,6 +71,11 @@ class UsageSampler:
         }
 
 
+def session_pids(leader: int) -> list[int]:
+    """The processes of one session, now."""
+    return [identity[0] for session, identity, _cpu_s, _rss in _processes() if session == leader]
+
+
 Row = tuple[int, tuple[int, int], float, int]
 """Session, (pid, start time), CPU seconds, resident bytes."""
 

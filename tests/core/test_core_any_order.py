@@ -48,6 +48,7 @@ class AnyOrder(RuleBasedStateMachine):
         retries=small,
         deaths=st.integers(1, 4),
         base=st.sampled_from((0.0, 0.5, 60.0)),
+        memory=st.sampled_from((None, 1000)),
         unattended=st.booleans(),
         seed=st.integers(0, 9),
     )
@@ -65,6 +66,7 @@ class AnyOrder(RuleBasedStateMachine):
             stall_timeout_s=stall,
             restart=restart,
             retry=retry,
+            max_memory_bytes=more["memory"],
             unattended=more["unattended"],
         )
         self.now = T0
@@ -88,6 +90,11 @@ class AnyOrder(RuleBasedStateMachine):
             assert event_from_plain(name, json.loads(json.dumps(data))) == event
         assert state == decision.state
         self.state = decision.state
+
+    @rule(used=st.sampled_from((1000, 1001)), behind=st.integers(0, 1))
+    def memory_is_seen(self, used: int, behind: int) -> None:
+        """At the limit or just above it, of this attempt or the one before."""
+        self.tell(f.MemorySeen(self.state.epoch - behind, used))
 
     # -- time ---------------------------------------------------------------------------------
 

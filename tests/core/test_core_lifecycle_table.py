@@ -209,6 +209,7 @@ FACTS: tuple[f.Fact, ...] = (
     f.RollbackWanted(0, "damaged"),
     f.RequestSeen(a_request("other")),
     f.RequestGone("ask"),
+    f.MemorySeen(1, 10**12),
     f.Noticed(Anomaly("a", "odd", "info", "odd", 0.0, "longwatch")),
     f.AnswerGiven("ABCD-1", an_answer()),
     f.StopWanted("kim", "enough"),

@@ -1,0 +1,64 @@
+"""Memory as the kernel counts it: shared pages once, and how often its OOM killer has killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from supervisor.process.usage import session_pids
+
+VMSTAT = Path("/proc/vmstat")
+OWN_CGROUP = Path("/proc/self/cgroup")
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+def session_bytes(leader: int) -> int | None:
+    """Memory of all processes of a session, what they share counted once (PSS).
+
+    None where the kernel does not tell. Blocks: some milliseconds for each gigabyte mapped.
+    """
+    sizes = [_proportional_bytes(pid) for pid in session_pids(leader)]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def _proportional_bytes(pid: int) -> int | None:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
+    except OSError:
+        return None
+    for line in rollup.splitlines():
+        if line.startswith(b"Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def oom_kills() -> int | None:
+    """Processes the OOM killer ended so far: below our own cgroup, else on the whole machine.
+
+    Only the growth says anything. None where nothing counts them.
+    """
+    counted = _count(_cgroup_events(), b"oom_kill")
+    return counted if counted is not None else _count(VMSTAT, b"oom_kill")
+
+
+def _cgroup_events() -> Path | None:
+    """``memory.events`` of our own cgroup (version 2)."""
+    try:
+        for line in OWN_CGROUP.read_text().splitlines():
+            if line.startswith("0::"):
+                return CGROUPS / line[3:].lstrip("/") / "memory.events"
+    except (OSError, ValueError):
+        pass
+    return None
+
+
+def _count(path: Path | None, name: bytes) -> int | None:
+    try:
+        lines = path.read_bytes().splitlines() if path else []
+    except OSError:
+        return None
+    for line in lines:
+        word, _, value = line.partition(b" ")
+        if word == name and value.strip().isdigit():
+            return int(value)
+    return None
