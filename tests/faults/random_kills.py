@@ -326,7 +326,7 @@ class Session:
 
 def run_session(seed: int, kills: int, *, workers: int = 4, keep: bool = False) -> Outcome:
     """One session with its own project; removed afterwards unless it is kept or has violations."""
-    session = Session(seed, workers, items=60 + kills)
+    session = Session(seed, workers, items=30 + kills)
     try:
         return session.run(kills)
     finally:
