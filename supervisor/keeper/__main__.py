@@ -17,6 +17,10 @@ def main() -> int:
     """Run a keeper until it is told to leave; its exit status."""
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != HERE]
     sys.path.append(os.path.dirname(os.path.dirname(HERE)))
+    if sys.argv[1:] == ["--check"]:
+        from supervisor.keeper import loop
+
+        return 0 if callable(loop.keep) else WRONG_USE
     if len(sys.argv) < 3:
         sys.stderr.write("use: python -I -S -E <package>/keeper <state dir> <engine argv…>\n")
         return WRONG_USE

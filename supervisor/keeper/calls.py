@@ -40,6 +40,7 @@ class Calls:
             "signal": self._signal,
             "adopt": self._adopt,
             "leave": self._leave,
+            "upgrade": self._upgrade,
         }
 
     def answer(self, frame: bytes | FrameError) -> None:
@@ -156,6 +157,12 @@ class Calls:
             count = len(self._keeper.attempts)
             raise CallError("refused", f"{count} attempts live: stop them first")
         self._keeper.leave()
+        return {}
+
+    def _upgrade(self, _call: dict[str, Any]) -> dict[str, Any]:
+        if self._keeper.is_leaving:
+            raise CallError("leaving", "the keeper is about to leave")
+        self._keeper.upgrade()
         return {}
 
     def _living(self, call: dict[str, Any]) -> Attempt:

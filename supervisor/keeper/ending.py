@@ -104,6 +104,12 @@ class Ending:
         attempt.check_at = time.monotonic()
         self._ending[attempt.key] = attempt
 
+    def resume(self, attempt: Attempt) -> None:
+        """Go on with one that another life of this process had begun to end, or not."""
+        if attempt.is_leader_dead or attempt.is_killing:
+            attempt.check_at = time.monotonic()
+            self._ending[attempt.key] = attempt
+
     def orphan_died(self) -> None:
         """Some orphan died: perhaps it was the last of an attempt."""
         for attempt in self._ending.values():

@@ -7,21 +7,18 @@ one attempt, one call or the engine. Nothing is polled: an idle keeper sleeps.
 
 from __future__ import annotations
 
-import fcntl
 import gc
-import json
 import os
 import selectors
 import signal
-import sys
 import time
 import traceback
 
-from supervisor import __version__
-from supervisor.keeper import system
+from supervisor.keeper import handover, system
 from supervisor.keeper.calls import Calls
 from supervisor.keeper.ending import Ending
 from supervisor.keeper.engine_child import GRACE_S, NEEDS_A_PERSON, EngineChild
+from supervisor.keeper.lock import take_lock, write_lock
 from supervisor.keeper.nursery import Nursery
 from supervisor.keeper.records import exit_line, write_record
 from supervisor.keeper.spawn import Spawner
@@ -39,40 +36,50 @@ HELD = 3
 """Exit status when another keeper holds this directory."""
 RECORD_RETRY_S = 5.0
 """After a full disk; the notice was sent all the same."""
-LOCK_TRIES = 10
-LOCK_PAUSE_S = 0.02
-"""Who only asks whether the lock is held has it for an instant."""
 FALLBACK_LOOK_S = 1.0
 """Between two looks at an adopted process on a system without pidfds."""
 
 
 def keep(state_dir: str, engine_argv: list[str]) -> int:
     """Hold the directory, keep the agents, and return the exit status."""
-    os.closerange(3, 1024)
-    lock = _take_lock(os.path.join(state_dir, "keeper.lock"))
+    inherited = handover.take()
+    lock = inherited.lock if inherited else take_lock(os.path.join(state_dir, "keeper.lock"))
     if lock is None:
         return HELD
-    keeper = Keeper(state_dir, engine_argv)
-    _write_lock(lock, keeper.boot)
+    keeper = Keeper(state_dir, engine_argv, inherited)
+    write_lock(lock, keeper.boot)
     # What exists now exists to the end: the collector need not look at it while an agent waits.
     gc.collect()
     gc.freeze()
     keeper.run()
+    while keeper.is_upgrading:
+        try:
+            handover.become_successor(lock, state_dir, engine_argv, keeper.pack())
+        except OSError as error:
+            say(f"cannot become a new keeper, going on as the old one: {error}")
+            keeper.is_upgrading = False
+            keeper.run()
     return 0
 
 
 class Keeper:
     """Parent of every agent and of the engine."""
 
-    def __init__(self, state_dir: str, engine_argv: list[str]) -> None:
+    def __init__(
+        self, state_dir: str, engine_argv: list[str], inherited: handover.Inherited | None = None
+    ) -> None:
         self.boot = system.boot_id()
         self.attempts: dict[Key, Attempt] = {}
         self.is_leaving = False
+        self.is_upgrading = False
+        """The engine is to end, and then we execute ourselves anew."""
         is_subreaper = system.become_subreaper()
         if not is_subreaper:
             say("no subreaper here: escaped processes are looked for, but may be missed")
         self._nursery = Nursery(is_subreaper)
-        self.spawner = Spawner(self._nursery, system.raise_file_limit())
+        raised = system.raise_file_limit()
+        self._file_limit = inherited.file_limit if inherited else raised
+        self.spawner = Spawner(self._nursery, self._file_limit)
         self.ending = Ending(
             self.attempts,
             self._nursery,
@@ -92,6 +99,8 @@ class Keeper:
         self._link_events = 0
         self._got_sigterm = False
         self._wakeup = self._catch_signals()
+        if inherited is not None:
+            self._take_over(inherited)
 
     # What calls use.
 
@@ -140,6 +149,27 @@ class Keeper:
             self.is_leaving = True
             self._timers.at(time.monotonic() + GRACE_S, self._end_engine)
 
+    def upgrade(self) -> None:
+        """Become a new keeper when the engine has ended, by itself or after 5 s."""
+        if not self.is_leaving and not self.is_upgrading:
+            self.is_upgrading = True
+            self._timers.at(time.monotonic() + GRACE_S, self._end_engine)
+
+    def pack(self) -> bytes:
+        """What a new keeper in this process has to know."""
+        return handover.pack(self.attempts.values(), self._unrecorded, self._file_limit)
+
+    def _take_over(self, inherited: handover.Inherited) -> None:
+        for attempt in inherited.attempts:
+            if attempt.is_own:
+                self._nursery.strangers.add(attempt.pid)
+            self.ending.resume(attempt)
+            self.add(attempt)
+        for key, path, line in inherited.unrecorded:
+            self._record(key, path, line)
+        say(f"a new keeper in the same process; {len(self.attempts)} attempts go on")
+        self.notice_deaths()
+
     def notice_deaths(self) -> None:
         """See which of our children have died and handle each."""
         orphans = self._nursery.dead_orphans
@@ -166,14 +196,17 @@ class Keeper:
     def run(self) -> None:
         """Until told to leave."""
         self._start_engine()
-        while not (self.is_leaving and self._engine.pid is None):
+        self._guarded(self.ending.settle)
+        while not ((self.is_leaving or self.is_upgrading) and self._engine.pid is None):
             for key, mask in self._selector.select(self._timers.wait_s()):
                 self._guarded(key.data, mask)
             for action in self._timers.take_due():
                 self._guarded(action)
             self._guarded(self.ending.settle)
             self._guarded(self._watch_link)
-        say(f"leaving; {len(self.attempts)} attempts go on")
+        if self.is_leaving:
+            self.is_upgrading = False
+            say(f"leaving; {len(self.attempts)} attempts go on")
 
     def _guarded(self, action: Callable[..., None], *arguments: object) -> None:
         try:
@@ -188,6 +221,7 @@ class Keeper:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, self._on_sigterm)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         self._selector.register(read_end, selectors.EVENT_READ, lambda _: self._on_wakeup())
         return read_end
 
@@ -252,6 +286,7 @@ class Keeper:
         """Nothing of it lives: reap it, put it on record, tell the engine."""
         if attempt.is_own:
             os.waitid(os.P_PID, attempt.pid, os.WEXITED)
+            self._nursery.strangers.discard(attempt.pid)
             del self._leaders[attempt.pid]
         elif attempt.pidfd >= 0:
             os.close(attempt.pidfd)
@@ -285,7 +320,7 @@ class Keeper:
         return () if self._engine.pid is None else (self._engine.pid,)
 
     def _start_engine(self) -> None:
-        if self.is_leaving:
+        if self.is_leaving or self.is_upgrading:
             return
         delay = self._engine.start()
         if delay is not None:
@@ -308,7 +343,7 @@ class Keeper:
         if not self.is_leaving and status == NEEDS_A_PERSON and not self.attempts:
             say(f"the engine ended (status {status}), which needs a person: see its log; leaving")
             self.is_leaving = True
-        if not self.is_leaving:
+        if not self.is_leaving and not self.is_upgrading:
             say(f"the engine ended (status {status}); starting it again in {delay:.1f} s")
             self._timers.at(time.monotonic() + delay, self._start_engine)
 
@@ -352,30 +387,3 @@ class Keeper:
             self._selector.unregister(self._engine.link)
             self._engine.link.close()
             self._engine.link = None
-
-
-def _take_lock(path: str) -> int | None:
-    """The descriptor that holds the directory; None, said on standard error, when it is held."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    lock = os.open(path, flags, 0o600)
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except BlockingIOError:
-            time.sleep(LOCK_PAUSE_S)
-    holder = os.read(lock, 1024).decode(errors="replace").strip()
-    sys.stderr.write(f"{path} is held by another keeper: {holder}\n")
-    os.close(lock)
-    return None
-
-
-def _write_lock(lock: int, boot: str) -> None:
-    content = {
-        "pid": os.getpid(),
-        "boot": boot,
-        "started": system.start_time(os.getpid()),
-        "version": __version__,
-    }
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, json.dumps(content).encode() + b"\n", 0)

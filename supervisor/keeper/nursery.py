@@ -38,6 +38,10 @@ class Nursery:
         self.can_tell_orphans = is_subreaper and IS_LINUX
         self.dead_orphans = 0
         """Reaped so far."""
+        self.strangers: set[int] = set()
+        """Children that a former life of this process spawned: an exec ends the second thread and
+        gives its children to the first, where they look like orphans. While one of them lives
+        nobody can tell, and none of them may be reaped here."""
         self._work: SimpleQueue[Callable[[], object]] = SimpleQueue()
         self._done: SimpleQueue[tuple[object, BaseException | None]] = SimpleQueue()
         if self.can_tell_orphans:
@@ -58,7 +62,7 @@ class Nursery:
 
         False is certain: an attempt whose leader is dead has left nothing behind.
         """
-        if not self.can_tell_orphans:
+        if not self.can_tell_orphans or self.strangers:
             return True
         while True:
             try:

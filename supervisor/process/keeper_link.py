@@ -97,6 +97,10 @@ class KeeperLink(asyncio.Protocol):
 
     # Calls. Each raises KeeperError.
 
+    async def upgrade(self) -> None:
+        """Have the keeper execute itself anew once we have ended; ``bad`` from one too old."""
+        await self._call({"call": "upgrade"})
+
     async def hello(self) -> Hello:
         """Who the keeper is and which attempts live."""
         reply = await self._call({"call": "hello"})
