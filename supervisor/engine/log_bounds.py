@@ -11,7 +11,7 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,6 +31,10 @@ class RunList(Protocol):
 
     def active(self) -> list[RunState]:
         """Runs that are not over."""
+        ...
+
+    def states(self) -> Iterator[RunState]:
+        """Those and the finished ones in memory."""
         ...
 
 
@@ -83,12 +87,16 @@ class LogBounds:
         await self._bound([log for log in logs if self._is_full(log)])
 
     def _follow_runs(self) -> list[tuple[_Log, ...]]:
-        """Know the logs of exactly the living runs; those of the others come back."""
+        """Know the logs of exactly the living runs; those of the others come back.
+
+        At first all runs count: one may have flooded its log and ended while no engine lived.
+        """
         project, before = self._project, self._logs
         own = (str(project.engine_log), str(project.keeper_log))
         known = {"": before.get("") or tuple(_Log(path, LOG_CAP_BYTES) for path in own)}
-        for state in self._runs.active():
-            if state.status not in ALIVE:
+        states = self._runs.active() if before else self._runs.states()
+        for state in states:
+            if before and state.status not in ALIVE:
                 continue
             cap_bytes, logs = state.spec.log_cap_bytes, before.get(state.id)
             if logs is None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -23,6 +25,7 @@ from supervisor.engine import checkpoints
 from supervisor.engine.agent_environment import build_environment
 from supervisor.engine.answers import write_answer
 from supervisor.engine.keepsakes import keep_identity
+from supervisor.engine.pace import Pace
 from supervisor.errors import LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 
@@ -53,6 +56,7 @@ class Performer:
         self._state_of = runs.state
         self._feed = runs.feed
         self._report = runs.report
+        self._pace = Pace(time.monotonic, random.SystemRandom().random)
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, tuple[int, float | None, str]] = {}
 
@@ -112,6 +116,8 @@ class Performer:
             await asyncio.to_thread(write_answer, self._project.run_dir(run_id), effect.request)
 
     async def _spawn(self, run_id: str, effect: Spawn) -> None:
+        if wait_s := self._pace.book():
+            await asyncio.sleep(wait_s)
         state = self._state_of(run_id)
         if state is None or state.epoch != effect.epoch or state.status not in ALIVE:
             return
