@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import ALIVE
 from supervisor.errors import EnvironmentFaultError, RefusedError
+from supervisor.process.daemon import KEEPER_DIR
 
 TRIAL_TIMEOUT_S = 30.0
 TAKE_OVER_TIMEOUT_S = 20.0
@@ -28,17 +30,24 @@ LOOK_EVERY_S = 0.02
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of both names of this verb."""
+    parser.add_argument(
+        "--keeper", action="store_true", help="the keeper too: the same process, a new program"
+    )
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
 def run(arguments: argparse.Namespace, project: Project) -> int:
     """Replace the engine; exit status 0 when another one serves."""
-    try_new_program(project)
+    *start, directory = engine_argv(project)
+    try_new_program([*start, "--check", directory], project)
+    if arguments.keeper:
+        keeper = [sys.executable, "-I", "-S", "-E", str(KEEPER_DIR), "--check"]
+        try_new_program(keeper, project)
     with connect_or_say(project) as client:
         before = _engine(client)
         old_pids = _living(client)
         began = time.monotonic()
-        client.call("upgrade", {"by": own_name()})
+        client.call("upgrade", {"by": own_name(), "keeper": arguments.keeper})
     with _next_engine(project, int(before["pid"])) as client:
         away_s = time.monotonic() - began
         after = _engine(client)
@@ -62,18 +71,17 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
     keeper = after.get("keeper_version", __version__)
     if keeper != after["version"]:
         output.line(
-            f"the keeper (pid {after['keeper_pid']}) still is version {keeper}; to replace it: "
-            "longwatch down, then longwatch up; agents go on meanwhile"
+            f"the keeper (pid {after['keeper_pid']}) still is version {keeper}; to replace it "
+            "too: longwatch upgrade-engine --keeper"
         )
     return 0
 
 
-def try_new_program(project: Project) -> None:
-    """RefusedError when the engine as it is installed now could not take over."""
-    *start, directory = engine_argv(project)
+def try_new_program(argv: list[str], project: Project) -> None:
+    """RefusedError when the program as it is installed now could not take over."""
     try:
         done = subprocess.run(
-            [*start, "--check", directory],
+            argv,
             check=False,
             cwd=project.directory,
             capture_output=True,
@@ -87,7 +95,7 @@ def try_new_program(project: Project) -> None:
         problem = str(error)
     if problem:
         raise RefusedError(
-            "the engine as it is installed now does not start; the running one was left alone",
+            "the program as it is installed now does not start; the running one was left alone",
             why=problem,
             fix="Repair the installation and try again.",
         )

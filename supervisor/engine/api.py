@@ -18,6 +18,7 @@ from supervisor.core.run import FINAL, Answer, RequestState, RunState, Status
 from supervisor.core.text import safe_text
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
+from supervisor.process.keeper_orders import KeeperError
 
 if TYPE_CHECKING:
     from supervisor.control.connection import Connection
@@ -267,7 +268,15 @@ class Api:
 
     async def upgrade(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """End this engine; the keeper starts the next one and every agent goes on."""
-        await self._engine.hand_over(by=text(params, "by", default="client"))
+        by, with_keeper = text(params, "by", default="client"), flag(params, "keeper")
+        try:
+            await self._engine.hand_over(by=by, with_keeper=with_keeper)
+        except KeeperError as error:
+            raise CallRefusedError(
+                f"the keeper does not replace itself: {error.message}",
+                code="refused",
+                fix="longwatch down, then longwatch up; agents go on meanwhile",
+            ) from error
         return {"leaving": True}
 
     async def shutdown(self, connection: Connection, params: dict[str, Any]) -> Any:

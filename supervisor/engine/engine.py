@@ -317,8 +317,14 @@ class Engine:
         self._performer.chain(run_id, carry_out)
         await done
 
-    async def hand_over(self, *, by: str) -> None:
-        """End this engine alone: the keeper starts another one, which adopts what lives."""
+    async def hand_over(self, *, by: str, with_keeper: bool) -> None:
+        """End this engine alone: the keeper starts another one, which adopts what lives.
+
+        ``with_keeper``: first the keeper executes itself anew, as the same process. KeeperError
+        (``bad``) from a keeper too old for that; then nothing happens.
+        """
+        if with_keeper:
+            await self._keeper.upgrade()
         await self.runs.note(e.EngineStopping(f"{by}, for another engine"))
         await self._performer.settle()
         asyncio.get_running_loop().call_later(0.05, self._leave.set)

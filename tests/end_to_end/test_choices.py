@@ -102,6 +102,11 @@ def test_an_engine_is_replaced_while_the_agent_works_on(project: Any) -> None:
     assert psutil.Process(before["pid"]).create_time() == living
     seen = project.status_of("tick")
     assert (seen["status"], seen["attempt"], seen["epoch"]) == ("running", 1, before["epoch"])
+    both = project.json("upgrade-engine", "--keeper")
+    assert both["before"]["keeper_pid"] == both["after"]["keeper_pid"]
+    assert both["agents"] == done["agents"]
+    log = (project.directory / ".longwatch" / "keeper.log").read_text()
+    assert "a new keeper in the same process; 1 attempts go on" in log
     (project.directory / "enough").touch()
     assert project.wait_for("tick", "succeeded", "failed")["status"] == "succeeded"
 
