@@ -89,15 +89,16 @@ def _write_all(project: Project, states: tuple[RunState, ...]) -> list[str]:
 
 
 def keep_identity(project: Project, state: RunState) -> None:
-    """Have ``run.json`` on disk; blocks, for an fsync when it is new or the settings changed.
+    """Have ``run.json`` on disk; blocks for an fsync before the first attempt, then not at all.
 
-    Raises EnvironmentFaultError: a process must not start that nobody could find again.
+    Later changes of the settings are in ``state.json`` alone. Raises EnvironmentFaultError: a
+    process must not start that nobody could find again.
     """
+    path = project.record_dir(state.id) / IDENTITY_NAME
+    if path.exists():
+        return
     identity = Identity(state.id, state.agent, state.spec, state.created_at)
-    content = _encoded({"version": _VERSION, **to_plain(identity)})
-    directory = project.record_dir(state.id)
-    if read_bytes(directory, IDENTITY_NAME, limit_bytes=LIMIT_BYTES) != content:
-        write_atomic(directory / IDENTITY_NAME, content)
+    write_atomic(path, _encoded({"version": _VERSION, **to_plain(identity)}))
 
 
 def read_identity(project: Project, run_id: str) -> Identity | None:
