@@ -145,10 +145,7 @@ def test_a_keeper_that_dies_during_recovery_makes_nobody_think_the_agent_is_dead
     ledger_agent(project, "stay")
     project.run("up")
     pid = project.wait("the agent", lambda: starts(project))[0][1]
-    both = project.holders()
-    project.kill(both["keeper"], signal.SIGSTOP)
-    project.kill(both["engine"])
-    project.kill(both["keeper"])
+    kill_both(project)
     point(project, f"{LINK}.adopt", "before", "lost")
     project.run("up", check=None)
     project.wait("the fault", lambda: reached(project))
@@ -219,10 +216,7 @@ def test_what_an_agent_saved_while_nobody_watched_is_what_it_resumes_from(
     run = project.wait_for("agent", "running")
     log = project.files.out_log(run["id"])
     project.wait("the agent to wait", lambda: "waiting" in log.read_text() or None)
-    both = project.holders()
-    project.kill(both["keeper"], signal.SIGSTOP)
-    project.kill(both["engine"])
-    project.kill(both["keeper"])
+    kill_both(project)
     (project.directory / "go").touch()
     project.wait("the agent's end", lambda: not project.agent_pids())
     project.run("up")
@@ -284,3 +278,55 @@ def test_a_backoff_is_not_shortened_by_a_new_engine(project: FaultProject) -> No
         if isinstance(entry.event, e.BackoffBegan)
     ]
     assert float(times.read_text().split()[1]) >= waits[0] - 0.02
+
+
+def kill_both(project: FaultProject) -> None:
+    """Neither gets to notice the death of the other."""
+    both = project.holders()
+    project.kill(both["keeper"], signal.SIGSTOP)
+    project.kill(both["engine"])
+    project.kill(both["keeper"])
+
+
+def test_a_deadline_that_passed_while_both_were_dead_is_enforced_at_once(
+    project: FaultProject,
+) -> None:
+    configure(project, "agent", ["sleep", "600"], 'timeout = "1.5s"\n')
+    project.run("up")
+    project.wait_for("agent", "running")
+    kill_both(project)
+    time.sleep(1.6)
+    assert project.agent_pids()
+    project.run("up")
+    project.wait_for("agent", "timed_out", limit_s=5.0)
+    assert not project.agent_pids()
+
+
+def test_a_paused_agent_stays_paused_and_can_go_on_after_both_died(project: FaultProject) -> None:
+    ledger_agent(project, "work", count=200)
+    project.run("up")
+    project.wait("some work", lambda: len(project.ledger("agent")) > 20)
+    project.run("pause", "agent")
+    project.wait_for("agent", "paused")
+    kill_both(project)
+    project.run("up")
+    project.wait_for("agent", "paused")
+    lines = len(project.ledger("agent"))
+    time.sleep(0.3)
+    assert len(project.ledger("agent")) == lines
+    (project.ledgers / "healed").touch()
+    project.run("resume", "agent")
+    run = project.wait_for("agent", "succeeded")
+    assert run["epoch"] == 1 and violations(project) == []
+
+
+def test_a_stop_that_was_stored_ends_the_agent_after_both_died(project: FaultProject) -> None:
+    ledger_agent(project, "stay")
+    point(project, f"{LINK}.stop", "before", "both")
+    project.run("up")
+    project.wait("the agent", lambda: starts(project))
+    project.run("stop", "agent", "--no-wait", check=None)
+    project.wait("the fault", lambda: reached(project))
+    be_up(project)
+    project.wait_for("agent", "stopped")
+    assert not project.agent_pids() and violations(project) == []
