@@ -203,7 +203,7 @@ class Engine:
             state = self.runs.state(run_id) if run_id else None
             if state is None:
                 continue
-            self.history.see(state)
+            self.history.see(run_id)
             if state.status in FINAL:
                 self._observer.forget(run_id)
         if self.has_audience:

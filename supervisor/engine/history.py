@@ -6,6 +6,7 @@ Owns the copies that make a loss bearable (``keepsakes``), what is done when it 
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Sequence
 
@@ -14,8 +15,8 @@ from supervisor.core import events as e
 from supervisor.core import facts as f
 from supervisor.core.moment import Moment
 from supervisor.core.run import FINAL, Anomaly, RunState
-from supervisor.engine.keepsakes import Keepsakes
-from supervisor.engine.rebuild import rebuild_all
+from supervisor.engine.keepsakes import Keepsakes, read_identity, read_state
+from supervisor.engine.rebuild import rebuild_all, run_ids
 from supervisor.engine.retention import Retention
 from supervisor.engine.runs import Runs
 from supervisor.process.keeper_link import LivingAttempt
@@ -38,27 +39,61 @@ class History:
         """What happened to the log, until a new one holds everything that goes on."""
 
     async def recover(self, attempts: Sequence[LivingAttempt]) -> None:
-        """Put the runs together again when the log is new but they are not; else do nothing."""
+        """Put the runs together again when the log is new but they are not; else do nothing.
+
+        A log that is older than the records (a copy from yesterday, put back) is set aside like a
+        damaged one: its epochs and generations were used since (I5).
+        """
         report = self._log.report
         if report.is_new:
-            found, nameless = await rebuild_all(self._project, attempts, self._clock())
-            if found or nameless or report.problem is not None:
-                problem = report.problem or "state.db was deleted"
-                aside = str(report.set_aside) if report.set_aside else ""
-                self._runs.note(e.HistoryLost(problem, aside, len(found)))
-                _say(f"{problem}; {len(found)} runs were put together again from their records")
-            for rebuilt in found:
-                self._runs.rebuild(rebuilt.state, rebuilt.reason)
-                if rebuilt.state.status not in FINAL:
-                    self._flag(rebuilt.state, rebuilt.reason)
-            for run_id in nameless:
-                _say(f"the records of run {run_id} do not say whose it is; it was left alone")
+            aside = str(report.set_aside) if report.set_aside else ""
+            await self._rebuild(attempts, report.problem, aside)
+        elif problem := await asyncio.to_thread(self._why_too_old):
+            await self._log.begin_anew([])
+            self._runs.forget_all()
+            await self._rebuild(attempts, problem, "")
         for state in self._runs.active():
             self._keepsakes.see(state)
 
-    def see(self, state: RunState) -> None:
-        """A run changed."""
-        self._keepsakes.see(state)
+    def _why_too_old(self) -> str | None:
+        """What shows that the log is older than the records; None when nothing does.
+
+        Reads one small file for each unfinished run; a copy of a state is never ahead of the log
+        that it was made from.
+        """
+        for state in self._runs.active():
+            copy = read_state(self._project, state.id)
+            if copy is not None and copy.epoch > state.epoch:
+                return f"state.db is older than the records of run {state.id}"
+        newest = max((state.id for state in self._runs.states()), default="")
+        for run_id in sorted(run_ids(self._project.records_dir), reverse=True):
+            if run_id <= newest:
+                return None
+            # Written after the run's first event was stored; the directory may be a little ahead.
+            if read_identity(self._project, run_id) is not None:
+                return f"state.db is older than run {run_id}"
+        return None
+
+    async def _rebuild(
+        self, attempts: Sequence[LivingAttempt], problem: str | None, aside: str
+    ) -> None:
+        found, nameless = await rebuild_all(self._project, attempts, self._clock())
+        if found or nameless or problem is not None:
+            problem = problem or "state.db was deleted"
+            self._runs.note(e.HistoryLost(problem, aside, len(found)))
+            _say(f"{problem}; {len(found)} runs were put together again from their records")
+        for rebuilt in found:
+            self._runs.rebuild(rebuilt.state, rebuilt.reason)
+            if rebuilt.state.status not in FINAL:
+                self._flag(rebuilt.state, rebuilt.reason)
+        for run_id in nameless:
+            _say(f"the records of run {run_id} do not say whose it is; it was left alone")
+
+    def see(self, run_id: str) -> None:
+        """An event of a run was stored."""
+        state = self._runs.published_state(run_id)
+        if state is not None:
+            self._keepsakes.see(state)
 
     async def keep(self) -> None:
         """Bring the copies beside the records up to date."""
@@ -71,10 +106,11 @@ class History:
             return
         states = list(self._runs.states())
         _say(f"{problem}; {len(states)} runs go on in a new one")
-        self._runs.note(e.HistoryLost(problem, "", len(states)))
         self.trouble = f"{problem}; a new one is being begun"
-        await self._log.begin_anew(list(self._runs.states()))
+        await self._log.begin_anew(states)
         self.trouble = None
+        # Not before: it could be the last event that went into the lost file.
+        self._runs.note(e.HistoryLost(problem, "", len(states)))
 
     async def forget(self) -> None:
         """Remove what is older than the stated retention."""

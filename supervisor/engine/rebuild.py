@@ -47,7 +47,7 @@ def _rebuild_all(
 ) -> tuple[list[Rebuilt], list[str]]:
     living = {attempt.run: attempt for attempt in attempts}
     rebuilt, nameless = [], []
-    for run_id in _run_ids(project.records_dir):
+    for run_id in run_ids(project.records_dir):
         last = keepsakes.read_state(project, run_id)
         identity = keepsakes.read_identity(project, run_id) or _identity_of(last)
         if identity is None:
@@ -58,7 +58,8 @@ def _rebuild_all(
     return rebuilt, nameless
 
 
-def _run_ids(directory: Path) -> list[str]:
+def run_ids(directory: Path) -> list[str]:
+    """The runs that have a directory there, oldest first."""
     try:
         return sorted(entry.name for entry in directory.iterdir() if is_run_id(entry.name))
     except FileNotFoundError:

@@ -39,7 +39,7 @@ class Fed:
     events: tuple[Event, ...]
     refusal: Refusal | None
     stored: asyncio.Future[None]
-    """Done once the events are durable; already done when there were none."""
+    """Done once the events are durable, and with them everything of the run before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,8 @@ class Runs:
         self._decided: dict[str, RunState] = {}
         self._published: dict[str, RunState] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._newest: dict[str, asyncio.Future[None]] = {}
+        """Of each run, what is not stored yet."""
         self.seq = 0
         """Number of the newest event appended."""
         self.published_seq = 0
@@ -93,6 +95,10 @@ class Runs:
     def published(self) -> list[RunState]:
         """States as clients may see them, at ``published_seq``."""
         return list(self._published.values())
+
+    def published_state(self, run_id: str) -> RunState | None:
+        """The state of a run as it is stored: never ahead of the log."""
+        return self._published.get(run_id)
 
     def newest_of(self, agent: str) -> RunState | None:
         """The newest run of an agent."""
@@ -120,6 +126,11 @@ class Runs:
         """A run that the log does not know (any more), as it was put together again."""
         event = e.RunRebuilt(state, reason)
         return self._store(state.id, Decision(state, (event,)), self._clock())
+
+    def forget_all(self) -> None:
+        """What was restored came from a log that does not count; nothing was fed yet."""
+        self._decided.clear()
+        self._published.clear()
 
     def forget(self, run_ids: Sequence[str]) -> None:
         """Finished runs that were removed from the log and the disk."""
@@ -167,16 +178,34 @@ class Runs:
     def _store(self, run_id: str, decision: Decision, now: Moment) -> Fed:
         state, events = decision.state, decision.events
         if not events:
-            for effect in decision.effects:
-                self._reactions.perform(run_id, effect)
-            done = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return Fed(state, events, decision.refusal, done)
+            stored = self._after_stored(run_id, decision.effects)
+            return Fed(state, events, decision.refusal, stored)
         self._decided[run_id] = state
         stored = self._append(run_id, events, state, decision.effects, now)
         self.arm(run_id)
         self._reactions.decided(run_id)
         return Fed(state, events, None, stored)
+
+    def _after_stored(self, run_id: str, effects: tuple[Effect, ...]) -> asyncio.Future[None]:
+        """Carry effects out that no event of their own asks for, and when what they rest on is.
+
+        The state they were decided on may not be stored yet: carried out at once, an answer
+        file could be there whose event a crash then loses, and be followed by another (I4).
+        """
+
+        def perform(_stored: asyncio.Future[None] | None = None) -> None:
+            for effect in effects:
+                self._reactions.perform(run_id, effect)
+
+        newest = self._newest.get(run_id)
+        if newest is not None:
+            if effects:
+                newest.add_done_callback(perform)
+            return newest
+        perform()
+        done = asyncio.get_running_loop().create_future()
+        done.set_result(None)
+        return done
 
     def _append(
         self,
@@ -188,7 +217,7 @@ class Runs:
     ) -> asyncio.Future[None]:
         batch = [Recorded(self.seq + n, now, run_id, event) for n, event in enumerate(events, 1)]
         self.seq += len(batch)
-        stored = asyncio.get_running_loop().create_future()
+        stored = self._newest[run_id] = asyncio.get_running_loop().create_future()
 
         def on_durable(seq: int) -> None:
             self.published_seq = seq
@@ -197,6 +226,8 @@ class Runs:
             self._reactions.publish(batch)
             for effect in effects:
                 self._reactions.perform(run_id, effect)
+            if self._newest.get(run_id) is stored:
+                del self._newest[run_id]
             if not stored.done():
                 stored.set_result(None)
             if state is not None and state.status in FINAL:

@@ -128,24 +128,66 @@ def test_a_log_deleted_under_a_running_engine_is_noticed_and_begun_anew(project:
     assert finish_counter(project, before) == [str(n) for n in range(6)]
 
 
-def test_what_was_over_or_stopped_before_the_loss_is_not_started_again(project: Any) -> None:
+ASKING = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    print("yes" if agent.approve("Go on?", action={"argv": ["true"]}) else "no")
+"""
+
+
+def test_what_was_over_stopped_held_or_asked_before_the_loss_stays_so(project: Any) -> None:
+    project.script("ask.py", ASKING)
     project.configure(
-        agent("good", ["true"]) + agent("bad", ["sh", "-c", "exit 70"]) + agent("long", SLEEPER)
+        agent("good", ["true"])
+        + agent("bad", ["sh", "-c", "exit 70"])
+        + agent("long", SLEEPER)
+        + agent("asks", ["{python}", "ask.py"])
+        + agent("loops", ["false"])
+        + "[agents.loops.retry]\nbase_delay_seconds = 0\ncrash_loop_deaths = 2\n"
     )
     project.run("up")
-    project.run("start", "good", "bad", "long")
-    project.wait_for("good", "succeeded")
-    project.wait_for("bad", "failed")
+    project.run("start", "--all")
+    for name, status in (("good", "succeeded"), ("bad", "failed"), ("loops", "held")):
+        project.wait_for(name, status)
     project.wait_for("long", "running")
+    project.wait_for("asks", "parked")
     project.run("stop", "long")
     before = {run["agent"]: (run["id"], run["status"], run["epoch"]) for run in project.runs()}
+    asked = project.json("requests")["requests"]
     project.run("down")
     for file in state_files(project):
         file.unlink()
     project.run("up")
     after = {run["agent"]: (run["id"], run["status"], run["epoch"]) for run in project.runs()}
     assert after == before
-    assert {status for _, status, _ in after.values()} == {"succeeded", "failed", "stopped"}
+    assert {status for _, status, _ in after.values()} == {
+        *("succeeded", "failed", "stopped", "held", "parked"),
+    }
+    assert project.json("requests")["requests"] == asked
+    project.run("answer", asked[0]["id"], "--allow")
+    project.wait_for("asks", "succeeded")
+
+
+def test_an_older_copy_of_the_log_is_set_aside_because_its_numbers_were_used(project: Any) -> None:
+    project.configure(agent("long", SLEEPER))
+    project.run("up")
+    project.run("start", "long")
+    first = project.wait_for("long", "running")
+    project.run("down")
+    database = project.directory / ".longwatch" / "state.db"
+    copy = database.read_bytes()
+    project.run("up")
+    project.run("restart", "long")
+    project.wait("the second attempt", lambda: project.status_of("long")["epoch"] == 2)
+    second = project.wait_for("long", "running")
+    project.run("down")
+    database.write_bytes(copy)
+    project.run("up")
+    after = project.wait_for("long", "running")
+    assert (after["pid"], after["epoch"]) == (second["pid"], 2) and after["pid"] != first["pid"]
+    assert "older than the records" in project.run("events").stdout
+    assert database.with_name("state.db.corrupt-1").exists()
 
 
 def test_a_newer_log_is_refused_untouched_and_not_tried_in_a_loop(project: Any) -> None:
