@@ -20,7 +20,7 @@ from supervisor.core.asking import (
 from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
-from supervisor.core.moment import Moment
+from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.restart import (
     decide_exited,
     follow_exit,
@@ -31,6 +31,9 @@ from supervisor.core.restart import (
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
 from supervisor.core.size import size_words
 from supervisor.core.turn import Decision, Randomness, Turn
+
+MAX_NAMES = 12
+"""Agents named in one phrase; the rest is counted."""
 
 
 def decide(state: RunState, fact: Fact, now: Moment, rng: Randomness) -> Decision:
@@ -153,6 +156,31 @@ def _memory(turn: Turn, fact: f.MemorySeen) -> None:
     turn.end_attempt(e.AttemptEnding(Then.OVER_MEMORY, "longwatch", used))
 
 
+def _alike(turn: Turn, fact: f.AlikeSeen) -> None:
+    """Say it once, and wait with the others: later than planned, never sooner (I8)."""
+    state = turn.state
+    if state.status in FINAL:
+        return
+    if fact.is_lead:
+        words = f"{len(fact.agents)} agents failed alike ({fact.cause}): {_names(fact.agents)}"
+        turn.flag("fail-alike", words, key=fact.episode)
+    if state.status is not Status.BACKOFF or state.next_start is None:
+        return
+    shared_s, own_s = (seconds_until(due, turn.now) for due in (fact.until, state.next_start))
+    policy = state.spec.retry
+    # Spread behind the shared start by the jitter, and never beyond what the policy allows.
+    wait_s = min(shared_s, policy.max_delay_s)
+    wait_s *= 1.0 + policy.jitter_fraction * turn.rng.random()
+    if wait_s > own_s:
+        reason = f"{fact.cause}; like {_names(tuple(a for a in fact.agents if a != state.agent))}"
+        turn.record(e.BackoffMoved(turn.now.plus(wait_s), wait_s, reason))
+
+
+def _names(agents: tuple[str, ...]) -> str:
+    more = f" and {len(agents) - MAX_NAMES} more" if len(agents) > MAX_NAMES else ""
+    return ", ".join(agents[:MAX_NAMES]) + more
+
+
 def _stop(turn: Turn, fact: f.StopWanted) -> None:
     if turn.state.status in FINAL:
         turn.refuse("refused", f"the run is already {turn.state.status}")
@@ -233,6 +261,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,
     f.MemorySeen: _memory,
+    f.AlikeSeen: _alike,
     f.AnswerGiven: decide_answer,
     f.StopWanted: _stop,
     f.RestartWanted: _restart,

@@ -219,6 +219,9 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.WaitEnded: _with_reason("goes on"),
     e.RunParked: _with_reason("parked"),
     e.BackoffBegan: _backoff,
+    e.BackoffMoved: lambda event: (
+        f"next try in {duration(event.delay_s)} ({safe_text(event.reason, limit=160)})"
+    ),
     e.AttemptEnding: _with_reason("ending"),
     e.RunPaused: lambda event: f"paused by {safe_text(event.by, limit=60)}",
     e.RunResumed: lambda event: f"resumed by {safe_text(event.by, limit=60)}",

@@ -114,6 +114,16 @@ class BackoffBegan(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class BackoffMoved(Event):
+    """The retry is due later: it waits together with others that failed alike."""
+
+    next_start: Moment
+    delay_s: float
+    """From this event on."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEnding(Event):
     """We asked the keeper to end the attempt."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from supervisor.core.moment import Moment
 from supervisor.core.run import Anomaly, Answer, Progress, Request
 from supervisor.core.spec import AgentSpec
 
@@ -132,6 +133,20 @@ class MemorySeen(Fact):
 
     epoch: int
     used_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class AlikeSeen(Fact):
+    """Several agents crashed alike; see ``core.alike``."""
+
+    episode: str
+    """The same for everything told of these crashes."""
+    agents: tuple[str, ...]
+    cause: str
+    until: Moment
+    """When they may start again."""
+    is_lead: bool
+    """Whether this run carries the anomaly that names them all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,8 @@ def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunS
 
 _REASONS: frozenset[type[Event]] = frozenset(
     {
-        e.WaitBegan, e.WaitEnded, e.RunParked, e.BackoffBegan, e.AttemptEnding, e.RunRequeued,
+        e.WaitBegan, e.WaitEnded, e.RunParked, e.BackoffBegan, e.BackoffMoved, e.AttemptEnding,
+        e.RunRequeued,
         e.RunReopened, e.RunSucceeded, e.RunFailed, e.RunTimedOut, e.RunHeld, e.RunStopped,
     }
 )  # fmt: skip
@@ -166,6 +167,10 @@ def _backoff_began(state: RunState, event: e.BackoffBegan, _at: Moment) -> RunSt
         retries=state.retries + (event.retry > 0),
         retries_in_row=event.retry,
     )
+
+
+def _backoff_moved(state: RunState, event: e.BackoffMoved, _at: Moment) -> RunState:
+    return replace(state, next_start=event.next_start)
 
 
 def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
@@ -297,6 +302,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.AttemptStarted: _attempt_started,
     e.AttemptExited: _attempt_exited,
     e.BackoffBegan: _backoff_began,
+    e.BackoffMoved: _backoff_moved,
     e.AttemptEnding: _ending,
     e.RunReopened: _reopened,
     e.ProgressReported: _progress_reported,

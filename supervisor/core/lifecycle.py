@@ -36,6 +36,7 @@ _LIVING = (S.STARTING, S.RUNNING, S.WAITING, S.PAUSED, S.STOPPING)
 TRANSITIONS: dict[tuple[S, type[Event]], S] = {
     (S.QUEUED, e.AttemptStarting): S.STARTING,
     (S.BACKOFF, e.AttemptStarting): S.STARTING,
+    (S.BACKOFF, e.BackoffMoved): S.BACKOFF,
     (S.STARTING, e.AttemptStarted): S.RUNNING,
     (S.RUNNING, e.WaitBegan): S.WAITING,
     (S.WAITING, e.WaitEnded): S.RUNNING,

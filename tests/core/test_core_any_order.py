@@ -96,6 +96,12 @@ class AnyOrder(RuleBasedStateMachine):
         """At the limit or just above it, of this attempt or the one before."""
         self.tell(f.MemorySeen(self.state.epoch - behind, used))
 
+    @rule(ahead=seconds, is_lead=st.booleans())
+    def others_failed_alike(self, ahead: float, is_lead: bool) -> None:
+        """A shared start, long past or far ahead."""
+        until = self.now.plus(ahead - 30.0)
+        self.tell(f.AlikeSeen("1", ("a", "b", "c"), "exit status 1", until, is_lead))
+
     # -- time ---------------------------------------------------------------------------------
 
     @rule(passed=seconds)
