@@ -33,6 +33,7 @@ from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
 from supervisor.core.spec import AgentSpec
 from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
+from supervisor.engine.common_cause import CommonCause
 from supervisor.engine.history import History
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
@@ -73,6 +74,7 @@ class Engine:
         self._observer: Observer
         self._performer: Performer
         self._attempts: Attempts
+        self._common_cause: CommonCause
         self._leave = asyncio.Event()
         self._is_keeper_told = False
         self._is_keeper_lost = False
@@ -131,6 +133,7 @@ class Engine:
         self._observer = Observer(self.project, self.clock, self.runs.state, self.feed)
         stack.callback(self._observer.close)
         self.memory = MemoryWatch(self.runs.state, self.feed)
+        self._common_cause = CommonCause(self.runs.state, self.feed)
         self._attempts = Attempts(
             self.project,
             self._keeper,
@@ -206,6 +209,7 @@ class Engine:
             self.history.see(run_id)
             if state.status in FINAL:
                 self._observer.forget(run_id)
+            self._common_cause.see(recorded)
         if self.has_audience:
             events = [recorded_to_plain(recorded) for recorded in batch]
             self._server.broadcast(notice_line("events", {"events": events}))
