@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
+
 from supervisor.config.paths import Project
 from supervisor.control.messages import CallRefusedError, ConnectionLostError
 from supervisor.control.sync_client import SyncClient
@@ -21,6 +23,10 @@ from supervisor.errors import LongwatchError
 from supervisor.process.daemon import is_held
 
 T = TypeVar("T")
+only_long = pytest.mark.skipif(
+    "LONGWATCH_LONG" not in os.environ, reason="only in the long version: set LONGWATCH_LONG=1"
+)
+"""For what random kills or a room's own tests reach too, at a second or more each."""
 LIMIT_S = 30.0
 """Bound of every wait."""
 HOOKS = Path(__file__).with_name("hooks")

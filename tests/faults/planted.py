@@ -166,7 +166,8 @@ class Nursery:
 
     def __init__(self) -> None:
         self.root = Path(tempfile.mkdtemp(prefix="lwp-", dir="/tmp"))
-        skipped = shutil.ignore_patterns("__pycache__", ".hypothesis", "snapshots")
+        # Bytecode comes along: it stays valid for every file but the patched one.
+        skipped = shutil.ignore_patterns(".hypothesis", "snapshots")
         for name in ("supervisor", "tests"):
             shutil.copytree(ROOT / name, self.root / name, ignore=skipped)
         shutil.copy(ROOT / "pyproject.toml", self.root)

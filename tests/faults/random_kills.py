@@ -149,6 +149,7 @@ class Session:
             if left:
                 outcome.violations.append(f"I9: {left} outlived `down --stop-agents`")
         except (AssertionError, subprocess.TimeoutExpired) as error:
+            self._let_go()
             outcome.violations.append(f"liveness: {error}")
             self._watcher.leave()
         self._check()
@@ -280,7 +281,11 @@ class Session:
         """No tracer stays: what it holds must be free to be killed, frozen and looked at."""
         for tracer in self._tracers:
             tracer.terminate()
-            tracer.wait(10)
+            try:
+                tracer.wait(2)
+            except subprocess.TimeoutExpired:
+                tracer.kill()  # It waits for a thread that will never stop for it.
+                tracer.wait(10)
         self._tracers.clear()
 
     # After the faults.

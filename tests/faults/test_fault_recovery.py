@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from fault_project import LEDGER_AGENT, FaultProject
+from fault_project import LEDGER_AGENT, FaultProject, only_long
 from invariants import check_everything, read_events
 
 from supervisor.core import events as e
@@ -96,6 +96,7 @@ def test_killed_between_the_stored_start_and_the_spawn_it_starts_once(
     assert len(starts(project)) == 1 and violations(project) == []
 
 
+@only_long
 def test_killed_right_after_the_spawn_the_process_is_found_again(project: FaultProject) -> None:
     ledger_agent(project, "work", count=40)
     point(project, f"{LINK}.spawn", "after", "engine")
@@ -180,6 +181,7 @@ def test_a_keeper_that_is_stuck_while_it_spawns_is_asked_again(project: FaultPro
     project.wait_for("agent", "succeeded")
 
 
+@only_long
 def test_an_exit_while_the_engine_is_down_is_read_from_its_record(project: FaultProject) -> None:
     configure(project, "agent", ["sh", "-c", "while [ ! -e go ]; do sleep 0.02; done; exit 65"])
     project.run("up")
@@ -193,6 +195,7 @@ def test_an_exit_while_the_engine_is_down_is_read_from_its_record(project: Fault
     assert "bad input data" in run["reason"]
 
 
+@only_long
 def test_a_dead_keeper_costs_an_agent_nothing(project: FaultProject) -> None:
     ledger_agent(project, "work", count=60)
     project.run("up")
@@ -252,6 +255,7 @@ def test_an_acknowledged_stop_survives_an_engine_that_dies_before_it_signalled(
     assert violations(project) == []
 
 
+@only_long
 def test_a_deadline_holds_while_the_engine_is_dead(project: FaultProject) -> None:
     configure(project, "agent", ["sleep", "600"], 'timeout = "1s"\n')
     project.run("up")
@@ -302,6 +306,7 @@ def test_a_deadline_that_passed_while_both_were_dead_is_enforced_at_once(
     assert not project.agent_pids()
 
 
+@only_long
 def test_a_paused_agent_stays_paused_and_can_go_on_after_both_died(project: FaultProject) -> None:
     ledger_agent(project, "work", count=200)
     project.run("up")
@@ -320,6 +325,7 @@ def test_a_paused_agent_stays_paused_and_can_go_on_after_both_died(project: Faul
     assert run["epoch"] == 1 and violations(project) == []
 
 
+@only_long
 def test_a_stop_that_was_stored_ends_the_agent_after_both_died(project: FaultProject) -> None:
     ledger_agent(project, "stay")
     point(project, f"{LINK}.stop", "before", "both")

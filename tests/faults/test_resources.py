@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fault_project import LEDGER_AGENT, FaultProject
+from fault_project import LEDGER_AGENT, FaultProject, only_long
 
 HINTS = "supervisor.engine.rounds:Rounds._follow_hints"
 PROGRESS = """
@@ -168,6 +168,7 @@ def test_without_descriptors_the_engine_lives_and_serves_again(project: FaultPro
     assert run["epoch"] == 1 and project.holders()["engine"] == engine
 
 
+@only_long
 def test_a_frozen_agent_is_shown_and_still_stopped(project: FaultProject) -> None:
     configure(project, agent=["sleep", "600"])
     text = (project.directory / "config.toml").read_text()
@@ -183,6 +184,7 @@ def test_a_frozen_agent_is_shown_and_still_stopped(project: FaultProject) -> Non
     assert project.states()["agent"]["status"] == "stopped" and not project.agent_pids()
 
 
+@only_long
 def test_a_keeper_frozen_for_a_while_costs_nothing(project: FaultProject) -> None:
     configure(project, agent=ledger_agent(project, "work", 30))
     project.run("up")
@@ -197,6 +199,7 @@ def test_a_keeper_frozen_for_a_while_costs_nothing(project: FaultProject) -> Non
     assert run["epoch"] == 1 and project.holders()["keeper"] == keeper
 
 
+@only_long
 def test_a_real_full_file_system_ends_no_engine(project: FaultProject) -> None:
     """A 16 MB tmpfs in a namespace of its own: filled, seen, emptied, gone on."""
     probe = subprocess.run(["unshare", "-Urm", "true"], capture_output=True, check=False)
