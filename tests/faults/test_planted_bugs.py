@@ -18,6 +18,7 @@ def nursery() -> Iterator[planted.Nursery]:
         made.end()
 
 
+@pytest.mark.timeout(300)
 def test_the_planted_bugs_that_show_quickly_are_caught(nursery: planted.Nursery) -> None:
     """One copy of the package for all of them; the others take ``planted.py`` some minutes."""
     fast = [bug for bug in planted.BUGS if bug.is_fast]

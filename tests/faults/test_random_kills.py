@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 
+import pytest
 from random_kills import run_session
 
 KILLS = 20
 
 
+@pytest.mark.timeout(300)
 def test_random_kills_of_everything_break_no_promise() -> None:
     seed = int(os.environ.get("LONGWATCH_SEED", "0")) or random.SystemRandom().randrange(1, 10**6)
     print(f"again: LONGWATCH_SEED={seed}, or")
