@@ -142,6 +142,8 @@ def _check_run(own: Sequence[Recorded], lines: Sequence[Line]) -> list[str]:
             if stopping and not isinstance(event, e.RunStopped):
                 bad.append(f"I2: a stored stop was followed by {type(event).__name__}")
             stopping = False
+        if isinstance(event, e.BackoffMoved):
+            not_before = event.next_start.wall
         if isinstance(event, e.RunRequeued):
             not_before = None  # The operator, or an answer, ended the wait.
         if isinstance(event, e.AttemptEnding):
