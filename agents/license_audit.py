@@ -33,6 +33,8 @@ QUOTED = ("network copyleft", "strong copyleft", "weak copyleft", "notice", "pat
 STAGES = ["collect", "extract", "classify", "decide", "report"]
 LICENCE_FILE = re.compile(r"licen[cs]e|copying|notice|unlicense", re.IGNORECASE)
 SOURCE_SUFFIXES = {".py", ".pyi", ".c", ".h", ".js", ".rs", ".css"}
+NO_TEXT_SUFFIXES = SOURCE_SUFFIXES | {".pyc", ".toml", ".json", ".yaml", ".yml", ".xml", ".svg"}
+"""Programs and data may be named after licences (a table of them, say) and hold no licence."""
 HEADER_BYTES = 2048
 TEXT_LIMIT_BYTES = 1_000_000
 QUOTE_LIMIT = 240
@@ -103,7 +105,7 @@ def extract(name: str) -> Facts:
     headers: dict[str, str] = {}
     for file in files:
         path = Path(str(distribution.locate_file(file)))
-        if LICENCE_FILE.search(path.name) and path.suffix not in SOURCE_SUFFIXES | {".pyc"}:
+        if LICENCE_FILE.search(path.name) and path.suffix not in NO_TEXT_SUFFIXES:
             text = read_text(path, TEXT_LIMIT_BYTES)
             if text:
                 texts.append({"file": str(file), "path": str(path), "sha256": sha256(text)})

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import psutil
-from supervisor.control.client import Client
 
 from bench.figures import Report, Row
 from bench.project import BenchProject
+from supervisor.control.client import Client
 
 WATCH_S = 10.0
 UP_LIMIT_S = 120.0

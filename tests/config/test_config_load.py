@@ -120,7 +120,11 @@ def test_the_configuration_of_this_repository_is_right_without_a_warning() -> No
     assert config is not None
     advise(project, config, problems)
     assert list(map(str, problems)) == []
-    assert [name for name, spec in config.agents.items() if spec.autostart] == ["license-audit"]
+    assert [name for name, spec in config.agents.items() if spec.autostart] == [
+        "license-audit",
+        "code-census",
+        "heartbeat",
+    ]
     for spec in config.agents.values():
         assert (Path(spec.cwd) / spec.command[1]).is_file()
 
