@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test lint format bench setup schemas screens clean
+.PHONY: run test faults lint format bench setup schemas keys screens clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -18,6 +18,16 @@ run: setup
 
 test: setup
 	$(BIN)/python -m pytest -n 4 --dist worksteal
+
+# The long run of the fault suite: hours; prints its counts, its seeds and every violation.
+SEEDS ?= 100000
+KILLS ?= 10000
+faults: setup
+	$(BIN)/python -m tests.core.simulation --seeds $(SEEDS)
+	$(BIN)/python tests/faults/kill_points.py
+	$(BIN)/python tests/faults/random_kills.py --kills $(KILLS)
+	LONGWATCH_LONG=1 $(BIN)/python -m pytest -n 2 tests/faults
+	$(BIN)/python tests/faults/planted.py
 
 lint: setup
 	$(BIN)/ruff check .
@@ -34,6 +44,12 @@ bench: setup
 
 schemas: setup
 	$(BIN)/python -m supervisor.protocol.schemas
+
+keys: setup
+	$(BIN)/python -m supervisor.tui.keys > docs/keys.md
+
+screens: setup
+	$(BIN)/python tests/tui/make_screens.py
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info
