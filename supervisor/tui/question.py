@@ -13,6 +13,7 @@ from typing import Any
 
 from textual.content import Content
 
+from supervisor.core.describe import exact_json
 from supervisor.core.moment import Moment
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
@@ -127,7 +128,7 @@ def _value_lines(value: Any, width: int, first: list[Part]) -> list[Content]:
         return _chopped(_quoted(value), width, first)
     lines: list[Content] = []
     indent = len(first[-1][0]) if len(first) > 1 else 0
-    text = json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True)
+    text = exact_json(value)
     for place, part in enumerate(text.split("\n")):
         lead = first if place == 0 else [("┃ ", ASK), (" " * indent, "")]
         lines += _chopped(safe_text(part), width, lead)
@@ -142,7 +143,7 @@ def _text_lines(text: str, width: int) -> list[Content]:
 
 
 def _quoted(value: Any) -> str:
-    return safe_text(json.dumps(value, ensure_ascii=False))
+    return exact_json(value)
 
 
 def _chopped(text: str, width: int, lead: list[Part]) -> list[Content]:
