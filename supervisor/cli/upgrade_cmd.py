@@ -17,6 +17,7 @@ from supervisor.cli import output
 from supervisor.cli.session import connect as connect_or_say
 from supervisor.cli.session import engine_argv, log_tail, own_name, try_connect
 from supervisor.config.paths import Project
+from supervisor.control.messages import ConnectionLostError
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import ALIVE
@@ -117,8 +118,11 @@ def _next_engine(project: Project, old_pid: int) -> SyncClient:
     while time.monotonic() < end:
         client = try_connect(project)
         if client is not None:
-            if _engine(client)["pid"] != old_pid:
-                return client
+            try:
+                if _engine(client)["pid"] != old_pid:
+                    return client
+            except ConnectionLostError:
+                pass  # It was still the old one, and left in this moment.
             client.close()
         time.sleep(LOOK_EVERY_S)
     raise EnvironmentFaultError(
