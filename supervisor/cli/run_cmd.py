@@ -54,7 +54,14 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
     by = own_name()
     started = client.call(
         "start",
-        {"names": names, "fresh": arguments.fresh, "unattended": arguments.unattended, "by": by},
+        {
+            "names": names,
+            "fresh": arguments.fresh,
+            "unattended": arguments.unattended,
+            # Following is no reason to wake one before its time; `longwatch start` is.
+            "asleep": True,
+            "by": by,
+        },
     )["runs"]
     if is_terminal and not arguments.headless:
         from supervisor.cli.attach import attach

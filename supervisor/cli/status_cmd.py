@@ -8,9 +8,10 @@ from typing import Any
 from supervisor.cli import output
 from supervisor.cli.session import connect, snapshot
 from supervisor.config.paths import Project
-from supervisor.core.describe import duration, next_words, stage_words, step_words
+from supervisor.core.describe import duration, next_words, reason_words, stage_words, step_words
 from supervisor.core.due import keeper_deadline, stall_left_s, task_left_s
 from supervisor.core.eta import estimate
+from supervisor.core.fold import is_on_the_clock
 from supervisor.core.mirror import Mirror
 from supervisor.core.moment import Moment
 from supervisor.core.report import run_report
@@ -100,13 +101,16 @@ def why(arguments: argparse.Namespace, project: Project) -> int:
 def reasons_of(state: RunState, now: Moment) -> list[str]:
     """Sentences, most important first."""
     since = duration(max(0.0, now.wall - state.status_since.wall))
-    lines = [f"{safe_text(state.agent)} is {state.status} since {since}: {safe_text(state.reason)}"]
-    if coming := next_words(state, now):
+    reason = reason_words(state, now)
+    lines = [f"{safe_text(state.agent)} is {state.status} since {since}: {reason}"]
+    if (coming := next_words(state, now)) and coming != reason:
         lines.append(f"next: {coming}")
     due = keeper_deadline(state, now)
     if due is not None:
         lines.append(f"the {due.kind} limit ends it in {duration(due.in_s)}")
-    elif (left := task_left_s(state, now)) is not None and state.status not in FINAL:
+    elif (left := task_left_s(state, now)) is not None and is_on_the_clock(state):
+        lines.append(f"the task's time runs on while it sleeps and ends in {duration(left)}")
+    elif left is not None and state.status not in FINAL:
         lines.append(f"the task's clock stands with {duration(left)} left")
     if (stall := stall_left_s(state, now)) is not None:
         lines.append(f"without new progress it counts as stalled in {duration(stall)}")

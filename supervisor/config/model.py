@@ -21,7 +21,7 @@ from supervisor.config.sizes import EXPECTED as SIZE
 from supervisor.config.sizes import SizeError, parse_size
 
 STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
-RESERVED_FILES = frozenset({"progress.json", "journal.jsonl", "requests", "answers"})
+RESERVED_FILES = frozenset({"progress.json", "journal.jsonl", "wake.json", "requests", "answers"})
 """Names in the run directory that the protocol uses otherwise."""
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SHELL = re.compile(r"[|&;<>$`*?~]")

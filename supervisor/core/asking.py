@@ -9,6 +9,7 @@ from supervisor.core.due import expiring_requests
 from supervisor.core.effects import DeliverAnswer
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
 from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
+from supervisor.core.sleeping import wake_by_answer
 from supervisor.core.turn import Turn
 
 ID_TAIL = 4
@@ -111,8 +112,7 @@ def _apply_answer(turn: Turn, request: Request, answer: Answer) -> None:
 def _go_on(turn: Turn, reason: str) -> None:
     """A parked run starts on any closed question; a waiting one runs when none is left."""
     if turn.state.status is Status.PARKED:
-        turn.record(e.RunRequeued(reason))
-        turn.begin_attempt(reason)
+        wake_by_answer(turn, reason)
     elif turn.state.status is Status.WAITING and not turn.state.open_requests:
         turn.record(e.WaitEnded(reason))
 

@@ -36,8 +36,10 @@ def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
         return ExitKind.OVER_MEMORY
     if not exited.is_known:
         declared = _declared(state)
-        is_done = declared is not None and declared.status == "done"
-        return ExitKind.DONE if is_done else ExitKind.UNKNOWN
+        if declared is not None and declared.status == "done":
+            return ExitKind.DONE
+        # It had written that it leaves to sleep; what it left with, nobody could read.
+        return ExitKind.PARKED if exited.wake else ExitKind.UNKNOWN
     if exited.code == 0:
         return ExitKind.DONE
     return _failure_kind(state, exited)
@@ -45,7 +47,7 @@ def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
 
 def _failure_kind(state: RunState, exited: Exited) -> ExitKind:
     if exited.code == TEMPFAIL:
-        return ExitKind.PARKED if state.open_requests else ExitKind.TRY_LATER
+        return ExitKind.PARKED if state.open_requests or exited.wake else ExitKind.TRY_LATER
     progress = _declared(state)
     error = progress.last_error if progress else None
     if exited.code is not None and error is not None and error.retryable is not None:

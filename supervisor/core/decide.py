@@ -20,6 +20,7 @@ from supervisor.core.asking import (
 from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
+from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.restart import (
     decide_exited,
@@ -30,6 +31,7 @@ from supervisor.core.restart import (
 )
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
 from supervisor.core.size import size_words
+from supervisor.core.sleeping import flag_clock_set_back, wake_if_due, wake_up
 from supervisor.core.turn import Decision, Randomness, Turn
 
 MAX_NAMES = 12
@@ -46,6 +48,8 @@ def decide(state: RunState, fact: Fact, now: Moment, rng: Randomness) -> Decisio
 def _start(turn: Turn, fact: f.StartWanted) -> None:
     if turn.state.status is Status.QUEUED:
         turn.begin_attempt(fact.cause)
+    elif turn.state.wake is not None and fact.is_waking:
+        wake_up(turn, fact.cause)
 
 
 def _spawn_done(turn: Turn, fact: f.SpawnDone) -> None:
@@ -210,7 +214,9 @@ def _restart(turn: Turn, fact: f.RestartWanted) -> None:
 
 
 def _pause(turn: Turn, fact: f.PauseWanted) -> None:
-    if turn.state.status not in (Status.RUNNING, Status.WAITING):
+    if turn.state.wake is not None and not turn.state.wake.is_held:
+        turn.record(e.RunPaused(fact.by))
+    elif turn.state.status not in (Status.RUNNING, Status.WAITING):
         turn.refuse("refused", f"a run that is {turn.state.status} cannot be paused")
     else:
         turn.record(e.RunPaused(fact.by))
@@ -218,6 +224,10 @@ def _pause(turn: Turn, fact: f.PauseWanted) -> None:
 
 
 def _resume(turn: Turn, fact: f.ResumeWanted) -> None:
+    if turn.state.wake is not None and turn.state.wake.is_held:
+        turn.record(e.RunResumed(fact.by))
+        wake_if_due(turn)
+        return
     if turn.state.status is not Status.PAUSED:
         turn.refuse("refused", f"the run is {turn.state.status}, not paused")
         return
@@ -241,6 +251,12 @@ def _tick(turn: Turn, _fact: f.Tick) -> None:
             time_out(turn)
         elif start_left_s(state, turn.now) == 0.0:
             turn.begin_attempt(retry_cause(state))
+    elif state.wake is not None:
+        if is_on_the_clock(state) and task_left_s(state, turn.now) == 0.0:
+            time_out(turn)
+        else:
+            flag_clock_set_back(turn)
+            wake_if_due(turn)
     elif stall_left_s(state, turn.now) == 0.0:
         quiet = f"no new progress for {state.spec.stall_timeout_s:g} s"
         turn.flag("stalled", quiet, key=str(state.epoch))

@@ -15,8 +15,9 @@ from supervisor.core import events as e
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
-from supervisor.core.run import Progress, Request, RunState, Status, Step
+from supervisor.core.run import Progress, Request, RunState, Status, Step, Wake
 from supervisor.core.text import safe_text, visible_text
+from supervisor.core.times import clock_text
 
 NOT_A_NUMBER = "?"
 MAX_HINT_OPTION = 60
@@ -85,8 +86,25 @@ def progress_words(state: RunState, now: Moment) -> str:
     return ", ".join(part for part in parts if part)
 
 
+def reason_words(state: RunState, now: Moment) -> str:
+    """Why the run is in its status; of one that sleeps with the time by the reader's own clock."""
+    if state.wake is None:
+        return safe_text(state.reason, limit=500)
+    why = f": {visible_text(state.wake.reason, limit=200)}" if state.wake.reason else ""
+    if state.wake.is_held:
+        return f"paused while sleeping until {_when(state.wake, now)}{why}"
+    return f"sleeping until {_when(state.wake, now)}{why}"
+
+
+def _when(wake: Wake, now: Moment) -> str:
+    left_s = wake.at - now.wall
+    return f"{clock_text(wake.at, now.wall)} ({f'in {duration(left_s)}' if left_s > 0 else 'now'})"
+
+
 def next_words(state: RunState, now: Moment) -> str:
     """What happens next by itself, or what the operator has to do; empty when nothing."""
+    if state.wake is not None and state.wake.is_held:
+        return f"longwatch resume {safe_text(state.agent, limit=80)}, then: wakes as planned"
     if state.status is Status.BACKOFF and state.next_start is not None:
         left = duration(seconds_until(state.next_start, now))
         policy = state.spec.retry
@@ -94,7 +112,10 @@ def next_words(state: RunState, now: Moment) -> str:
     if state.open_requests and state.status in (Status.WAITING, Status.PARKED):
         request = state.open_requests[0]
         waits = duration(max(0.0, now.wall - request.created_at))
-        return f"waiting for you since {waits}: {visible_text(request.title, limit=120)}"
+        wakes = f"; wakes at {_when(state.wake, now)} without it" if state.wake else ""
+        return f"waiting for you since {waits}: {visible_text(request.title, limit=120)}{wakes}"
+    if state.wake is not None:
+        return reason_words(state, now)
     if state.status is Status.HELD:
         name = safe_text(state.agent, limit=80)
         back = f", longwatch checkpoints {name} --rollback N" if state.checkpoint else ""

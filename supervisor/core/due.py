@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from supervisor.core.fold import attempt_used_s, clock_used_s
+from supervisor.core.fold import attempt_used_s, clock_used_s, is_on_the_clock
 from supervisor.core.moment import Moment, seconds_between, seconds_until
 from supervisor.core.run import ON_THE_CLOCK, Request, RunState, Status
 
@@ -58,6 +58,16 @@ def start_left_s(state: RunState, now: Moment) -> float | None:
     return left if left <= whole else 0.0
 
 
+def wake_left_s(state: RunState, now: Moment) -> float | None:
+    """Seconds until a sleeping run wakes; None when it does not sleep, or is held asleep.
+
+    By the wall clock alone: after a suspend, a reboot or a set clock it says what time it is.
+    """
+    if state.status is not Status.PARKED or state.wake is None or state.wake.is_held:
+        return None
+    return max(0.0, state.wake.at - now.wall)
+
+
 def stall_left_s(state: RunState, now: Moment) -> float | None:
     """Seconds until a running attempt without progress counts as stalled; None if never."""
     limit, moved = state.spec.stall_timeout_s, state.progress_at
@@ -81,6 +91,12 @@ def next_wake_s(state: RunState, now: Moment) -> float | None:
         is_here = state.next_start.boot == now.boot
         waits.append(start if is_here else min(start, WALL_CHECK_S))
         left = task_left_s(state, now)
+        if left is not None:
+            waits.append(left)
+    wake = wake_left_s(state, now)
+    if wake is not None:
+        waits.append(min(wake, WALL_CHECK_S))
+        left = task_left_s(state, now) if is_on_the_clock(state) else None
         if left is not None:
             waits.append(left)
     stall = stall_left_s(state, now)

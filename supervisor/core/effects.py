@@ -19,6 +19,8 @@ class Spawn(Effect):
 
     epoch: int
     resumed_from: int | None
+    is_retry: bool = False
+    """It has waited already, with a jitter of its own, and need not wait for others."""
 
 
 @dataclass(frozen=True, slots=True)

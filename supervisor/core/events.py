@@ -18,6 +18,7 @@ from supervisor.core.run import (
     Request,
     RunState,
     Then,
+    Wake,
 )
 from supervisor.core.spec import AgentSpec
 
@@ -96,9 +97,10 @@ class WaitEnded(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunParked(Event):
-    """The process left; the answer will start it again."""
+    """The process left; the answer, or the time in ``wake``, will start it again."""
 
     reason: str
+    wake: Wake | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +136,14 @@ class AttemptEnding(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunPaused(Event):
-    """SIGSTOP went to everything of the run."""
+    """SIGSTOP went to everything of the run; one that sleeps without a process stays asleep."""
 
     by: str
 
 
 @dataclass(frozen=True, slots=True)
 class RunResumed(Event):
-    """SIGCONT went to everything of the run."""
+    """SIGCONT went to everything of the run, or its time to wake counts again."""
 
     by: str
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supervisor.core.moment import Moment
-from supervisor.core.run import Anomaly, Answer, Progress, Request
+from supervisor.core.run import Anomaly, Answer, Progress, Request, Wake
 from supervisor.core.spec import AgentSpec
 
 
@@ -20,6 +20,8 @@ class StartWanted(Fact):
     """A queued run may start."""
 
     cause: str = "first attempt"
+    is_waking: bool = False
+    """So may one that sleeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,10 @@ class Exited(Fact):
     """The kernel's OOM killer ended something here in the same moment."""
     output: tuple[str, ...] = ()
     """The last lines it wrote, cleaned; empty after success."""
+    wake: Wake | None = None
+    """What its ``wake.json`` asks for, whichever attempt wrote it."""
+    wake_problem: str | None = None
+    """Why its ``wake.json`` cannot be used, the field named."""
 
 
 @dataclass(frozen=True, slots=True)

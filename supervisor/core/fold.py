@@ -64,7 +64,8 @@ def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunS
     if reason is not None and type(event) in _REASONS:
         state = replace(state, reason=reason)
     change = _CHANGES.get(type(event))
-    return change(state, event, at) if change else state
+    state = change(state, event, at) if change else state
+    return _with_clock(state, at) if state.status is Status.PARKED else state
 
 
 _REASONS: frozenset[type[Event]] = frozenset(
@@ -74,6 +75,26 @@ _REASONS: frozenset[type[Event]] = frozenset(
         e.RunReopened, e.RunSucceeded, e.RunFailed, e.RunTimedOut, e.RunHeld, e.RunStopped,
     }
 )  # fmt: skip
+
+
+def is_on_the_clock(state: RunState) -> bool:
+    """Whether time counts against the task-level timeout: of a sleep it does, of a person not."""
+    if state.status is not Status.PARKED:
+        return state.status in ON_THE_CLOCK
+    return state.wake is not None and not state.wake.is_held and not state.open_requests
+
+
+def _with_clock(state: RunState, at: Moment) -> RunState:
+    """Parked, a question or a hand on a sleep stops and starts the clock within one status."""
+    if is_on_the_clock(state) == (state.clock_since is not None):
+        return state
+    passed = seconds_between(state.clock_since, at) if state.clock_since else 0.0
+    return replace(
+        state,
+        clock_used_s=state.clock_used_s + passed,
+        attempt_used_s=state.attempt_used_s + passed,
+        clock_since=at if is_on_the_clock(state) else None,
+    )
 
 
 def clock_used_s(state: RunState, now: Moment) -> float:
@@ -112,6 +133,7 @@ def _moved(state: RunState, status: Status, at: Moment) -> RunState:
         ended_at=at.wall if status in FINAL else None,
         ending=state.ending if status is Status.STOPPING else None,
         next_start=None,
+        wake=None,
     )
 
 
@@ -173,6 +195,18 @@ def _backoff_moved(state: RunState, event: e.BackoffMoved, _at: Moment) -> RunSt
     return replace(state, next_start=event.next_start)
 
 
+def _parked(state: RunState, event: e.RunParked, _at: Moment) -> RunState:
+    return replace(state, wake=event.wake, naps=event.wake.nap if event.wake else 0)
+
+
+def _paused(state: RunState, _event: e.RunPaused, _at: Moment) -> RunState:
+    return replace(state, wake=replace(state.wake, is_held=True)) if state.wake else state
+
+
+def _resumed(state: RunState, _event: e.RunResumed, _at: Moment) -> RunState:
+    return replace(state, wake=replace(state.wake, is_held=False)) if state.wake else state
+
+
 def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
     return replace(state, ending=event.then)
 
@@ -231,6 +265,8 @@ def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Momen
         progress_at=at,
         retries_in_row=0,
         deaths=(),
+        # Whoever gets further may nap again, but not without a pause.
+        naps=min(state.naps, 1),
     )
 
 
@@ -258,10 +294,12 @@ def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> 
     return replace(state, requests=_bounded(requests), progress_at=at, settled_epoch=state.epoch)
 
 
-def _request_closed(state: RunState, event: e.RequestClosed, _at: Moment) -> RunState:
+def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunState:
     closed = RequestState.EXPIRED if event.expired else RequestState.WITHDRAWN
     requests = tuple(
-        replace(r, state=closed, closed_why=event.why) if r.id == event.request_id else r
+        replace(r, state=closed, closed_why=event.why, closed_at=at.wall)
+        if r.id == event.request_id
+        else r
         for r in state.requests
     )
     settled = state.epoch if event.expired else state.settled_epoch
@@ -303,6 +341,9 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.AttemptExited: _attempt_exited,
     e.BackoffBegan: _backoff_began,
     e.BackoffMoved: _backoff_moved,
+    e.RunParked: _parked,
+    e.RunPaused: _paused,
+    e.RunResumed: _resumed,
     e.AttemptEnding: _ending,
     e.RunReopened: _reopened,
     e.ProgressReported: _progress_reported,

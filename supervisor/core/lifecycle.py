@@ -2,9 +2,10 @@
 
 A run is *queued* until its first attempt. An attempt is *starting* from the moment its epoch is
 stored until the keeper has spawned it, then *running*. With an open question it is *waiting*
-(alive) or *parked* (its process has left). The operator can hold it still (*paused*). When we end
-an attempt it is *stopping* until nothing of it lives. After a crash it is in *backoff* until the
-next attempt is due; in a crash loop it is *held* for the operator. *succeeded*, *failed*,
+(alive) or *parked* (its process has left); one that sleeps until a time is parked too. The
+operator can hold it still (*paused*). When we end an attempt it is *stopping* until nothing of it
+lives. After a crash it is in *backoff* until the next attempt is due; in a crash loop it is
+*held* for the operator. *succeeded*, *failed*,
 *timed_out* and *stopped* are final, and all but the first can be reopened, which continues from
 the checkpoint.
 
@@ -59,6 +60,11 @@ TRANSITIONS: dict[tuple[S, type[Event]], S] = {
     (S.BACKOFF, e.RunTimedOut): S.TIMED_OUT,
     (S.BACKOFF, e.RunRequeued): S.QUEUED,
     (S.PARKED, e.RunRequeued): S.QUEUED,
+    # A sleep can be held, let go of, moved, and end with the task's time.
+    (S.PARKED, e.RunPaused): S.PARKED,
+    (S.PARKED, e.RunResumed): S.PARKED,
+    (S.PARKED, e.RunParked): S.PARKED,
+    (S.PARKED, e.RunTimedOut): S.TIMED_OUT,
     (S.HELD, e.RunReopened): S.QUEUED,
     (S.FAILED, e.RunReopened): S.QUEUED,
     (S.TIMED_OUT, e.RunReopened): S.QUEUED,

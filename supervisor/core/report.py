@@ -10,20 +10,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from supervisor.core.describe import reason_words
 from supervisor.core.due import task_left_s
 from supervisor.core.eta import estimate
+from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.record import to_plain
-from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, Anomaly, Request, RunState
+from supervisor.core.run import ALIVE, FINAL, Anomaly, Request, RunState, Wake
 from supervisor.core.text import safe_text
-
-_LAST_SECOND = 253_402_300_799.0
-"""The end of the year 9999."""
+from supervisor.core.times import LAST_SECOND
 
 
 def rfc3339(unix_seconds: float | None) -> str | None:
     """A time for JSON; None for None and for what no calendar can show."""
-    if unix_seconds is None or not 0 <= unix_seconds <= _LAST_SECOND:
+    if unix_seconds is None or not 0 <= unix_seconds <= LAST_SECOND:
         return None
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
 
@@ -35,7 +35,7 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "id": state.id,
         "agent": safe_text(state.agent, limit=80),
         "status": state.status.value,
-        "reason": safe_text(state.reason, limit=500),
+        "reason": reason_words(state, now),
         "attempt": state.attempt,
         "retries": state.retries,
         "epoch": state.epoch,
@@ -60,9 +60,8 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "ended_at": rfc3339(state.ended_at),
         "elapsed_seconds": _elapsed_s(state, now),
         "deadline": rfc3339(_deadline(state, now)),
-        "next_start_at": rfc3339(
-            now.wall + seconds_until(state.next_start, now) if state.next_start else None
-        ),
+        "next_start_at": rfc3339(_next_start_at(state, now)),
+        "wake": _wake(state.wake) if state.wake else None,
         "exit": _exit(newest.exit) if newest and newest.exit else None,
     }
 
@@ -98,7 +97,21 @@ def _elapsed_s(state: RunState, now: Moment) -> float | None:
 def _deadline(state: RunState, now: Moment) -> float | None:
     """When the task's time is used up if the clock goes on; None while it stands."""
     left_s = task_left_s(state, now)
-    return now.wall + left_s if left_s is not None and state.status in ON_THE_CLOCK else None
+    return now.wall + left_s if left_s is not None and is_on_the_clock(state) else None
+
+
+def _next_start_at(state: RunState, now: Moment) -> float | None:
+    if state.wake is not None:
+        return None if state.wake.is_held else state.wake.at
+    return now.wall + seconds_until(state.next_start, now) if state.next_start else None
+
+
+def _wake(wake: Wake) -> dict[str, Any]:
+    return {
+        "at": rfc3339(wake.at),
+        "reason": safe_text(wake.reason, limit=200),
+        "held": wake.is_held,
+    }
 
 
 def _checkpoint(state: RunState, now: Moment) -> dict[str, Any] | None:

@@ -9,7 +9,8 @@ from supervisor.core.due import task_left_s
 from supervisor.core.facts import Exited
 from supervisor.core.fold import CRASHES
 from supervisor.core.moment import seconds_between
-from supervisor.core.run import ALIVE, Exit, ExitKind, RunState, Then
+from supervisor.core.run import ALIVE, Exit, ExitKind, RunState, Then, Wake
+from supervisor.core.sleeping import sleep, with_usable_wake
 from supervisor.core.spec import Restart
 from supervisor.core.turn import Turn
 
@@ -19,6 +20,7 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
     state = turn.state
     if fact.epoch != state.epoch or state.status not in ALIVE:
         return
+    fact = with_usable_wake(turn, fact)
     kind = decide_exit_kind(state, fact)
     is_ours = kind in (ExitKind.STALL, ExitKind.OVER_MEMORY)
     cause = f"{state.reason}; {exit_cause(fact)}" if is_ours else exit_cause(fact)
@@ -29,11 +31,11 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
             f"{fact.leftovers} processes outlived attempt {state.attempt} and were ended",
             key=str(fact.epoch),
         )
-    follow_exit(turn, end)
+    follow_exit(turn, end, fact.wake)
 
 
-def follow_exit(turn: Turn, end: Exit) -> None:
-    """Record ``end`` and the event that follows it."""
+def follow_exit(turn: Turn, end: Exit, wake: Wake | None = None) -> None:
+    """Record ``end`` and the event that follows it; ``wake`` for one that leaves to sleep."""
     ending = turn.state.ending
     stopped_reason = turn.state.reason
     turn.record(e.AttemptExited(turn.state.epoch, end))
@@ -47,6 +49,8 @@ def follow_exit(turn: Turn, end: Exit) -> None:
         time_out(turn)
     elif end.kind is ExitKind.DONE:
         _finish(turn, end)
+    elif end.kind is ExitKind.PARKED and wake is not None:
+        sleep(turn, wake)
     elif end.kind is ExitKind.PARKED:
         first = turn.state.open_requests[0]
         turn.record(e.RunParked(f"waits for an answer to {first.id}: {first.title}"))

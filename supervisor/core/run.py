@@ -23,7 +23,7 @@ class Status(StrEnum):
     WAITING = "waiting"
     """Alive, with an open request."""
     PARKED = "parked"
-    """No process; an open request will start it again."""
+    """No process; an answer or a time will start it again."""
     PAUSED = "paused"
     STOPPING = "stopping"
     BACKOFF = "backoff"
@@ -40,7 +40,8 @@ FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.TIMED_OUT, Status.STO
 ALIVE = frozenset({Status.STARTING, Status.RUNNING, Status.WAITING, Status.PAUSED, Status.STOPPING})
 """A process exists or is about to."""
 ON_THE_CLOCK = frozenset({Status.STARTING, Status.RUNNING, Status.BACKOFF, Status.STOPPING})
-"""Time in these counts against the task-level timeout; time waiting for a person does not."""
+"""Time in these counts against the task-level timeout; time waiting for a person does not.
+Parked, it counts for a run that sleeps: see ``fold.is_on_the_clock``."""
 
 
 class Then(StrEnum):
@@ -226,6 +227,24 @@ class Request:
     state: RequestState = RequestState.OPEN
     answer: Answer | None = None
     closed_why: str | None = None
+    closed_at: float | None = None
+    """Unix seconds when it expired or was withdrawn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """When a parked run starts by itself; see ``core.sleeping``."""
+
+    at: float
+    """Unix seconds, by the wall clock whatever happens to it."""
+    reason: str = ""
+    """The agent's word, cleaned; may be empty."""
+    epoch: int = 0
+    """The attempt that asked for it."""
+    nap: int = 0
+    """How many sleeps of under a second came in a row; 0 for a real sleep."""
+    is_held: bool = False
+    """The operator paused it: the time alone starts nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +312,10 @@ class RunState:
     """Crashes since the last checkpoint progress, newest last, at most 32."""
     next_start: Moment | None = None
     """Not before this instant; set in backoff."""
+    wake: Wake | None = None
+    """While parked: when it starts without an answer; None only an answer does."""
+    naps: int = 0
+    """Sleeps of under a second in a row; see ``core.sleeping``."""
     ending: Then | None = None
     """While stopping: what follows."""
     started_at: float | None = None

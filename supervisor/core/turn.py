@@ -10,7 +10,7 @@ from supervisor.core.effects import Effect, EndAttempt, Refusal, Spawn
 from supervisor.core.events import Event
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
-from supervisor.core.run import Anomaly, RunState
+from supervisor.core.run import Anomaly, RunState, Status
 
 
 class Randomness(Protocol):
@@ -61,8 +61,9 @@ class Turn:
         newest = self.state.checkpoint
         generation = newest.generation if newest else None
         epoch = self.state.epoch + 1
+        is_retry = self.state.status is Status.BACKOFF
         self.record(e.AttemptStarting(epoch, self.state.attempt + 1, cause, generation))
-        self.want(Spawn(epoch, generation))
+        self.want(Spawn(epoch, generation, is_retry))
 
     def end_attempt(self, event: e.AttemptEnding) -> None:
         """Have the keeper end the living attempt."""

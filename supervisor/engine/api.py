@@ -110,9 +110,12 @@ class Api:
         specs = [self._spec(name) for name in wanted]
         started = []
         for spec in specs:
-            is_unattended = flag(params, "unattended")
             begun = self._engine.begin(
-                spec, is_fresh=flag(params, "fresh"), is_unattended=is_unattended, by=by
+                spec,
+                is_fresh=flag(params, "fresh"),
+                is_unattended=flag(params, "unattended"),
+                is_waking=not flag(params, "asleep"),
+                by=by,
             )
             started.append(begun)
         for _action, fed in started:

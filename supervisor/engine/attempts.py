@@ -25,6 +25,8 @@ from supervisor.process.keeper_link import (
     KeeperLink,
     LivingAttempt,
 )
+from supervisor.protocol.problem import Problem
+from supervisor.protocol.wake import read_wake
 
 NO_PID = 2**31 - 1
 """Above every pid there can be: asks the keeper for what lives of an attempt without a leader."""
@@ -76,7 +78,11 @@ class Attempts:
             # Also of one that is gone without a trace: what it wrote last is still to be read.
             await self._observer.look_finally(state.id)
         for fact in plan.facts:
-            self._runs.feed(state.id, fact)
+            # Nobody wrote down that it left, but the attempt itself may have said why.
+            if isinstance(fact, f.Exited) and not fact.is_known:
+                self._runs.feed(state.id, self._told(state, fact))
+            else:
+                self._runs.feed(state.id, fact)
         for effect in plan.effects:
             self._performer.perform(state.id, effect)
         if found is not None:
@@ -88,10 +94,14 @@ class Attempts:
         return self._told(state, exit_fact(notice)) if notice is not None else None
 
     def _told(self, state: RunState, fact: f.Exited) -> f.Exited:
-        """With the last lines of an attempt that did not end well."""
+        """With the last lines of an attempt that did not end well, and its wish to sleep."""
         if fact.code == 0:
             return fact
-        return replace(fact, output=last_words(self._project, state, os.environ))
+        fact = replace(fact, output=last_words(self._project, state, os.environ))
+        wake = read_wake(self._project.run_dir(state.id))
+        if isinstance(wake, Problem):
+            return replace(fact, wake_problem=str(wake))
+        return replace(fact, wake=wake)
 
     async def _adopt(self, state: RunState) -> Living | None:
         """Have the keeper watch a process that a former keeper started, if it is still there.

@@ -271,9 +271,9 @@ class Engine:
         """Newest CPU and memory of each living run."""
         return self.rounds.samples
 
-    def begin(self, spec: AgentSpec, *, is_fresh: bool, is_unattended: bool, by: str) -> Any:
-        """Start a run of an agent, or continue its unfinished one."""
-        return begin_run(self, spec, is_fresh=is_fresh, is_unattended=is_unattended, by=by)
+    def begin(self, spec: AgentSpec, **how: Any) -> Any:
+        """Start a run of an agent, or continue its unfinished one; ``how`` as in ``begin_run``."""
+        return begin_run(self, spec, **how)
 
     async def resolve(self, name: str) -> RunState:
         """The run that people mean by an agent's name or the end of a run id."""

@@ -116,12 +116,9 @@ class Performer:
             await asyncio.to_thread(write_answer, self._project.run_dir(run_id), effect.request)
 
     async def _spawn(self, run_id: str, effect: Spawn) -> None:
-        state = self._state_of(run_id)
-        # A retry has waited already, with a jitter of its own; its answer is to be quick.
-        is_retry = state is not None and state.retries_in_row > 0
-        if not is_retry and (wait_s := self._pace.book()):
+        if not effect.is_retry and (wait_s := self._pace.book()):
             await asyncio.sleep(wait_s)
-            state = self._state_of(run_id)
+        state = self._state_of(run_id)
         if state is None or state.epoch != effect.epoch or state.status not in ALIVE:
             return
         try:

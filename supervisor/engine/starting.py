@@ -20,17 +20,26 @@ if TYPE_CHECKING:
 
 
 def begin_run(
-    engine: Engine, spec: AgentSpec, *, is_fresh: bool, is_unattended: bool, by: str
+    engine: Engine,
+    spec: AgentSpec,
+    *,
+    is_fresh: bool,
+    is_unattended: bool,
+    is_waking: bool,
+    by: str,
 ) -> tuple[str, Fed]:
     """What was done and the stored outcome.
 
-    A run that is not over is left alone; one that ended short of its goal is continued from its
-    checkpoint, because what cost hours is not begun anew by a habit of typing; otherwise, or
-    with ``is_fresh``, there is a new run.
+    A run that is not over is left alone, or woken, if it sleeps and ``is_waking``; one that ended
+    short of its goal is continued from its checkpoint, because what cost hours is not begun anew
+    by a habit of typing; otherwise, or with ``is_fresh``, there is a new run.
     """
     spec = replace(spec, unattended=spec.unattended or is_unattended)
     newest = engine.runs.newest_of(spec.name)
     if newest is not None and newest.status not in (*FINAL, Status.HELD):
+        if newest.wake is not None and is_waking:
+            engine.feed(newest.id, f.SpecWanted(spec))
+            return "woken", engine.feed(newest.id, f.StartWanted(f"woken by {by}", is_waking=True))
         if newest.spec != spec:
             return "already running", engine.feed(newest.id, f.SpecWanted(spec))
         return "already running", engine.feed(newest.id, f.StartWanted())

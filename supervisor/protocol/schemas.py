@@ -19,6 +19,7 @@ from supervisor.protocol.checkpoint import CheckpointEnvelope
 from supervisor.protocol.exit_record import ExitRecord
 from supervisor.protocol.progress import ProgressFile
 from supervisor.protocol.request import RequestFile
+from supervisor.protocol.wake import WakeFile
 
 DIRECTORY = Path(__file__).parent / "schemas"
 MODELS: dict[str, type[BaseModel]] = {
@@ -27,6 +28,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "request": RequestFile,
     "answer": AnswerFile,
     "exit": ExitRecord,
+    "wake": WakeFile,
 }
 
 _HASH = "61ff5d21d4c5ea6dd3ad5e4a5aa6a7ec1cb3b0c8a7e2f9d5c4b3a29180706f5e"
@@ -95,6 +97,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "known": True,
         "leftovers": 0,
     },
+    "wake": {"at": "2026-03-02T06:00:00Z", "reason": "nightly pause", "epoch": 2},
 }
 """One of each, shown in its schema."""
 

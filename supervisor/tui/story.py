@@ -10,6 +10,7 @@ from typing import Protocol
 
 from textual.content import Content
 
+from supervisor.core.describe import reason_words
 from supervisor.core.due import task_left_s
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_between
@@ -17,7 +18,7 @@ from supervisor.core.run import FINAL, Attempt, Request, RequestState, RunState,
 from supervisor.tui import render, theme, view
 from supervisor.tui.model import Sample
 from supervisor.tui.render import Part, line
-from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RETRY, RUN, STRONG, TEXT, look_of
+from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RETRY, RUN, STRONG, TEXT, look_of_run
 
 BAR_MAX = 60
 """Cells; a longer bar is no easier to read."""
@@ -32,7 +33,7 @@ class _Tell(Protocol):
 
 def head_lines(state: RunState, sample: Sample | None, now: Moment, width: int) -> list[Content]:
     """Who it is, what it does now and how far it is."""
-    look = look_of(state.status)
+    look = look_of_run(state)
     who: list[Part] = [
         (f"{look.glyph} {look.word}", f"bold {look.style}"),
         ("  ", ""),
@@ -66,7 +67,8 @@ def _now_line(state: RunState, now: Moment) -> Content:
         title = render.clean(state.open_requests[0].title, 120)
         parts += _joined(parts, f"waiting for you since {waited}: {title}", theme.ASK)
     elif state.status is not Status.RUNNING or not parts:
-        parts += _joined(parts, render.clean(state.reason, 200), look_of(state.status).style)
+        why = render.clean(reason_words(state, now), 200)
+        parts += _joined(parts, why, look_of_run(state).style)
     if state.stale:
         parts += _joined(parts, f"stale: {render.clean(state.stale, 120)}", BAD)
     return line(*parts)
@@ -82,7 +84,7 @@ def _bar_lines(state: RunState, width: int) -> list[Content]:
     share = view.share_of(state)
     if share is None:
         return []
-    parts = render.bar(share, min(BAR_MAX, max(10, width - 6)), look_of(state.status).bar)
+    parts = render.bar(share, min(BAR_MAX, max(10, width - 6)), look_of_run(state).bar)
     return [line(*parts, (f" {int(share * 100):3}%", STRONG))]
 
 
@@ -155,7 +157,7 @@ def stage_lines(state: RunState) -> list[Content]:
         return [line(("no stages declared", FAINT))]
     current = _current_index(names, stage.name if stage else None, stage.index if stage else None)
     over = state.status is Status.SUCCEEDED
-    look = look_of(state.status)
+    look = look_of_run(state)
     lines = []
     for place, name in enumerate(names):
         label = render.clean(name, 60)
@@ -199,7 +201,7 @@ def timeline_lines(state: RunState, limit: int = 40) -> list[Content]:
         tell(anomaly.at, ("⚑ ", style), (f"{render.clean(anomaly.kind, 40)}: ", style),
              (render.clean(anomaly.message, 200), TEXT))  # fmt: skip
     if state.ended_at is not None:
-        look = look_of(state.status)
+        look = look_of_run(state)
         reason = render.clean(state.reason, 200)
         tell(state.ended_at, (f"{look.glyph} ", look.style), (f"{look.word}: {reason}", look.style))
     moments.sort(key=lambda item: (item[0], item[1]), reverse=True)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from textual.theme import Theme
 
-from supervisor.core.run import Status
+from supervisor.core.run import RunState, Status
 
 TEXT = "$lw-text"
 MUTED = "$lw-muted"
@@ -134,6 +134,9 @@ class Look:
 IDLE = Look("·", "idle", MUTED, BAR_IDLE)
 """An agent of the configuration that has never run."""
 
+ASLEEP = Look("◇", "asleep", MUTED, BAR_IDLE)
+"""Parked until a time, not for an answer."""
+
 LOOKS: dict[Status, Look] = {
     Status.QUEUED: Look("○", "queued", MUTED, BAR_IDLE),
     Status.STARTING: Look("◔", "starting", RUN, BAR_RUN),
@@ -152,6 +155,13 @@ LOOKS: dict[Status, Look] = {
 
 SEVERITY: dict[str, str] = {"info": MUTED, "warning": ASK, "error": BAD}
 """Style of an anomaly by its severity; the flag and the word are always beside it."""
+
+
+def look_of_run(state: RunState) -> Look:
+    """The look of a run: one that sleeps needs nobody, which its status alone does not say."""
+    if state.wake is None or state.open_requests:
+        return look_of(state.status)
+    return look_of(Status.PAUSED) if state.wake.is_held else ASLEEP
 
 
 def look_of(status: Status | None) -> Look:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import overload
 
+from supervisor.core.describe import reason_words
 from supervisor.core.eta import estimate
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_until
@@ -18,7 +19,7 @@ from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status, Step
 from supervisor.core.spec import AgentSpec
 from supervisor.tui import render
 from supervisor.tui.model import Picture, Sample, needs_operator, open_requests, shown_runs
-from supervisor.tui.theme import Look, look_of
+from supervisor.tui.theme import Look, look_of, look_of_run
 
 IDLE_PREFIX = "agent:"
 """Row keys of agents that have no run; run ids contain no colon."""
@@ -153,7 +154,7 @@ def row_of(state: RunState, sample: Sample | None, now: Moment) -> Row:
         key=state.id,
         run_id=state.id,
         agent=render.clean(state.agent, 64),
-        look=look_of(state.status),
+        look=look_of_run(state),
         needs_me=needs_operator(state),
         share=share_of(state),
         note=note_of(state, now),
@@ -219,7 +220,7 @@ def note_of(state: RunState, now: Moment) -> str:
         return f"since {waited}: {render.clean(first.title, 120)}"
     if state.status is Status.RUNNING:
         return working_text(state)
-    return render.clean(state.reason, 200)
+    return render.clean(reason_words(state, now), 200)
 
 
 def working_text(state: RunState) -> str:
@@ -268,12 +269,11 @@ def expiry_text(request: Request, now: Moment) -> str:
 def totals(picture: Picture) -> Totals:
     """Counts by look over what the table shows, and what it all uses."""
     shown = shown_runs(picture, older=False)
-    counted = Counter(state.status for state in shown)
     order = {status: place for place, status in enumerate(Status)}
-    counts = sorted(counted.items(), key=lambda item: order[item[0]])
+    counted = Counter(map(look_of_run, sorted(shown, key=lambda state: order[state.status])))
     usages = [state.progress.usage for state in shown if state.progress]
     return Totals(
-        counts=tuple((look_of(status), number) for status, number in counts),
+        counts=tuple(counted.items()),
         asks=len(open_requests(picture)),
         cpu_percent=sum(sample.cpu_percent for sample in picture.samples.values()),
         rss_bytes=sum(sample.rss_bytes for sample in picture.samples.values()),

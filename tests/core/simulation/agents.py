@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from supervisor.core.run import Progress, Request, Step
+from supervisor.core.run import Progress, Request, Step, Wake
 
 SILENT_STATUSES = (1, 2, 70, 75, 134)
 """Exit statuses a sick agent leaves with."""
@@ -24,6 +24,10 @@ class Files:
     """(epoch, sequence) of the agent's checkpoint file."""
     requests: dict[str, Request] = field(default_factory=dict)
     answers: dict[str, Request] = field(default_factory=dict)
+    wake: Wake | None = None
+    """The newest ``wake.json``, whichever attempt wrote it."""
+    slept: set[int] = field(default_factory=set)
+    """Steps before which it has slept, as its journal would tell it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +47,16 @@ class Nature:
     """Looks for an answer before it parks."""
     checkpoint_every: int
     ignores_term: bool
+    sleeps_at: frozenset[int] = frozenset()
+    """Steps before which it sleeps."""
+    naps: float = 0.0
+    """Chance at each step that it leaves to sleep until a time that has passed."""
 
 
 def draw_nature(rng: random.Random) -> Nature:
     """A nature from one stream."""
     work = rng.randint(1, 12)
-    return Nature(
+    nature = Nature(
         work=work,
         crash=rng.choice((0.0, 0.05, 0.2, 0.6)),
         hang=rng.choice((0.0, 0.0, 0.1)),
@@ -59,6 +67,8 @@ def draw_nature(rng: random.Random) -> Nature:
         checkpoint_every=rng.choice((1, 1, 3, 100)),
         ignores_term=rng.random() < 0.2,
     )
+    sleeps_at = frozenset(n for n in range(work) if rng.random() < 0.15)
+    return replace(nature, sleeps_at=sleeps_at, naps=rng.choice((0.0, 0.0, 0.3)))
 
 
 @dataclass(slots=True)
@@ -99,10 +109,21 @@ class Process:
             self.exit_code = self.rng.choice(SILENT_STATUSES)
         elif not is_healed and draw > 1.0 - self.nature.hang:
             self.is_hanging = True
+        elif self.done in self.nature.sleeps_at - files.slept:
+            files.slept.add(self.done)
+            self._sleep(files, wall + self.rng.choice((0.4, 5.0, 90.0, 600.0)))
+        elif not is_healed and self.rng.random() < self.nature.naps:
+            self._sleep(files, wall - self.rng.choice((0.0, 60.0)))
         elif self.done in self.nature.asks_at and not self._has_answer(files, wall):
-            self._wait_or_park()
+            self._wait_or_park(files, wall)
         else:
             self._work(files, wall)
+
+    def _sleep(self, files: Files, at: float) -> None:
+        """Sometimes it does not get as far as leaving."""
+        files.wake = Wake(at, "pause", self.epoch)
+        if self.rng.random() < 0.9:
+            self.exit_code = 75
 
     def take_signal(self, number: int) -> None:
         """SIGTERM may be ignored, or taken while held still only after SIGCONT; SIGKILL never."""
@@ -122,9 +143,11 @@ class Process:
         asked = Request("", file_id, "approve", f"{file_id}?", f"{self.done:064x}", wall, 0)
         return replace(asked, expires_at=expires, on_timeout=self.nature.on_timeout, default=False)
 
-    def _wait_or_park(self) -> None:
+    def _wait_or_park(self, files: Files, wall: float) -> None:
         self.looks += 1
         if self.looks > self.nature.patience:
+            if self.rng.random() < 0.3:
+                files.wake = Wake(wall + 40.0, "look again", self.epoch)
             self.exit_code = 75
 
     def _work(self, files: Files, wall: float) -> None:

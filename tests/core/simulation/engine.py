@@ -76,9 +76,13 @@ class Engine:
         plan = plan_recovery(state, living, None if living else exited, now.wall)
         self.look(now)
         for fact in plan.facts:
-            self.feed(fact, now)
+            self.feed(self._told(fact) if isinstance(fact, f.Exited) else fact, now)
         self.todo.extend(plan.effects)
         self._follow_deadline(now)
+
+    def _told(self, exited: f.Exited) -> f.Exited:
+        """An exit with the wish to sleep that lies in the run directory."""
+        return replace(exited, wake=self.disk.files.wake)
 
     def feed(self, fact: Fact, now: Moment) -> Decision:
         """Decide; nothing is stored yet."""
@@ -114,7 +118,7 @@ class Engine:
         work = self.todo.popleft()
         if isinstance(work, f.Exited):
             self.look(now)
-            self.feed(work, now)
+            self.feed(self._told(work), now)
         elif isinstance(work, Spawn):
             self._spawn(work, now)
         elif isinstance(work, EndAttempt):

@@ -13,9 +13,9 @@ from supervisor.core.due import keeper_deadline, start_left_s
 from supervisor.core.effects import Effect, Spawn
 from supervisor.core.events import Event
 from supervisor.core.facts import Fact
-from supervisor.core.fold import clock_used_s
+from supervisor.core.fold import clock_used_s, is_on_the_clock
 from supervisor.core.moment import Moment
-from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, RequestState, RunState, Status
+from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, RequestState, RunState, Status, Wake
 from supervisor.core.spec import Restart
 from supervisor.core.turn import Decision
 
@@ -81,6 +81,18 @@ def _starts(
     )
     if starting and isinstance(fact, f.Tick) and before.status is Status.BACKOFF:
         _demand(start_left_s(before, now) == 0.0, "I8: no start before next_start", before)
+    if starting and before.wake is not None:
+        _wakes(before.wake, fact, now, events)
+
+
+def _wakes(wake: Wake, fact: Fact, now: Moment, events: tuple[Event, ...]) -> None:
+    """A sleeping run is started by its time, by an answer or an expiry, or by the operator."""
+    if isinstance(fact, f.StartWanted | f.RestartWanted):
+        return
+    is_let_go = isinstance(fact, f.ResumeWanted)
+    _demand(is_let_go or not wake.is_held, "a run held asleep stays asleep", fact)
+    is_settled = any(isinstance(event, e.RequestAnswered | e.RequestClosed) for event in events)
+    _demand(is_settled or now.wall >= wake.at, "I8: no start before its wake time", wake)
 
 
 def _answers(before: RunState, after: RunState) -> None:
@@ -98,8 +110,8 @@ def _clocks(before: RunState, after: RunState, now: Moment, events: tuple[Event,
         used, had = clock_used_s(after, now), clock_used_s(before, now)
         _demand(used >= had - EPSILON, "the task clock never runs backwards", (had, used))
     _demand(
-        (after.clock_since is not None) == (after.status in ON_THE_CLOCK),
-        "the task clock runs exactly in the statuses that count",
+        (after.clock_since is not None) == is_on_the_clock(after),
+        "the task clock runs exactly in the statuses that count, and while asleep",
         after.status,
     )
     if after.status not in ON_THE_CLOCK:
@@ -112,6 +124,7 @@ class Budget:
 
     starts: int = 0
     allowed: int = 0
+    naps: int = 0
 
     def see(self, state: RunState, event: Event) -> None:
         """Count one recorded event; ``state`` is the one after it."""
@@ -123,8 +136,20 @@ class Budget:
             isinstance(event, e.RunRequeued) and event.reason.startswith("restarted by")
         ):
             self.allowed += 1
+        elif isinstance(event, e.RunParked) and event.wake is not None:
+            self.allowed += 1
+            self._sleeps(event.wake, state.status_since)
         elif isinstance(event, e.BackoffBegan) and event.retry == 0:
             _demand(state.spec.restart is Restart.ALWAYS, "a free restart has its reason", event)
             self.allowed += 1
         limit = 1 + state.spec.retry.max_retries + self.allowed
         _demand(self.starts <= limit, "I8: starts between checkpoints stay in budget", self)
+
+    def _sleeps(self, wake: Wake, since: Moment) -> None:
+        """A sleep burns no retry, but a row of naps is counted and slowed down."""
+        if wake.is_held:
+            return  # An answer moved it while it was held.
+        _demand(wake.nap <= self.naps + 1, "a row of naps has no gap", (self.naps, wake))
+        is_slow = wake.at >= since.wall + 1.0 - EPSILON
+        _demand(wake.nap < 2 or is_slow, "I8: the second nap in a row takes a second", wake)
+        self.naps = wake.nap

@@ -31,7 +31,7 @@ ORDINARY = ("agent", "look", "flush", "perform", "hear", "pass", "tick")
 WEIGHTS = (34, 12, 20, 22, 12, 14, 4)
 WISHES = (
     ("stop", "restart", "pause", "resume", "answer", "answer"),
-    ("pause", "resume", "resume", "answer"),
+    ("pause", "resume", "resume", "answer", "wake"),
     ("restart", "answer", "answer"),
 )
 """What the operator of a world is given to: one who also stops ends many stories early."""
@@ -170,6 +170,8 @@ class World:
             engine.feed(f.RestartWanted("kim"), self.now)
         elif wish == "pause":
             engine.feed(f.PauseWanted("kim"), self.now)
+        elif wish == "wake":
+            engine.feed(f.StartWanted("woken by kim", is_waking=True), self.now)
         else:
             engine.feed(f.ResumeWanted("kim"), self.now)
 
@@ -235,6 +237,16 @@ class World:
             return False
         # An expiry that a clock set back has moved years away is a wait for a person too.
         soon = self.now.wall + 3600.0
+        wake = engine.state.wake
+        if wake is not None and not wake.is_held and wake.at <= soon:
+            return False
+        since = engine.state.clock_since
+        # Nor does a clock that another boot set back measure how much of the task's time passed.
+        is_measured = since is not None and (
+            since.boot == self.now.boot or self.now.wall > since.wall
+        )
+        if wake is not None and is_measured and engine.state.spec.timeout_s:
+            return False
         expiries = [r.expires_at for r in engine.state.open_requests if r.on_timeout != "park"]
         return all(at is None or at > soon for at in expiries)
 
@@ -249,7 +261,8 @@ class World:
         state, process = engine.state, self.keeper.process
         if (process is not None) != (state.status in ALIVE):
             raise ViolationError(f"I3/I9: {state.status} with process {process}")
-        if state.status in (Status.WAITING, Status.PARKED) and not state.open_requests:
+        is_asked = bool(state.open_requests) or state.wake is not None
+        if state.status in (Status.WAITING, Status.PARKED) and not is_asked:
             raise ViolationError(f"liveness: {state.status} for nobody's answer")
 
     # -- the log ------------------------------------------------------------------------------

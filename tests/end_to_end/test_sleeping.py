@@ -1,0 +1,98 @@
+"""Agents that sleep by files alone: no process, no retry, and awake at their time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from typing import Any
+
+import psutil
+
+SLEEPER = """
+echo "$LONGWATCH_EPOCH $(date +%s.%N)" >> "$LONGWATCH_RUN_DIR/ledger"
+[ "$LONGWATCH_EPOCH" -gt 1 ] && exit 0
+cd "$LONGWATCH_RUN_DIR"
+printf '{"at": %s, "reason": "nightly pause", "epoch": 1}' WHEN > wake.json.tmp-1
+mv wake.json.tmp-1 wake.json
+exit 75
+"""
+
+
+def sleeper(project: Any, when: str, **settings: Any) -> None:
+    """An agent whose first attempt sleeps until ``when``, a word of the shell."""
+    project.script("sleeper.sh", SLEEPER.replace("WHEN", when))
+    lines = ["[agents.sleeper]", 'command = ["sh", "sleeper.sh"]']
+    lines += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+    project.configure("\n".join(lines) + "\n")
+
+
+def ledger(project: Any, run: dict[str, Any]) -> list[tuple[int, float]]:
+    """Epoch and time of each start, as the agent itself wrote it."""
+    text = (project.run_dir(run) / "ledger").read_text()
+    return [(int(line.split()[0]), float(line.split()[1])) for line in text.splitlines()]
+
+
+def wake_at(project: Any, run: dict[str, Any]) -> float:
+    return float(json.loads((project.run_dir(run) / "wake.json").read_text())["at"])
+
+
+def test_a_sleep_survives_the_death_of_engine_and_keeper_without_a_process(project: Any) -> None:
+    sleeper(project, "$(($(date +%s)+4))")
+    project.run("up")
+    project.run("start", "sleeper")
+    run = project.wait_for("sleeper", "parked")
+    assert run["reason"].startswith("sleeping until ") and run["reason"].endswith("nightly pause")
+    assert run["next_start_at"] == run["wake"]["at"] and run["pid"] is None
+    daemons = project.daemon_pids()
+    assert {process.pid for process in project._ours()} == set(daemons)
+    for pid in daemons:
+        os.kill(pid, signal.SIGKILL)
+    # The keeper is gone with the engine: whoever looks next starts both again.
+    psutil.wait_procs([psutil.Process(pid) for pid in daemons if psutil.pid_exists(pid)], timeout=5)
+    project.run("up")
+    done = project.wait_for("sleeper", "succeeded")
+    assert (done["attempt"], done["retries"]) == (2, 0)
+    starts, due = ledger(project, run), wake_at(project, run)
+    assert [epoch for epoch, _at in starts] == [1, 2]
+    assert starts[1][1] >= due
+    assert done["anomalies"] == []
+
+
+def test_a_sleep_that_ended_while_everything_was_down_ends_at_the_cold_start(project: Any) -> None:
+    sleeper(project, "$(($(date +%s)+2))")
+    project.run("up")
+    project.run("start", "sleeper")
+    run = project.wait_for("sleeper", "parked")
+    project.run("down", "--stop-agents")
+    due = wake_at(project, run)
+    project.wait("the time to pass", lambda: time.time() > due + 0.5)
+    assert len(ledger(project, run)) == 1
+    project.run("up")
+    done = project.wait_for("sleeper", "succeeded")
+    assert (done["attempt"], done["retries"]) == (2, 0)
+
+
+def test_the_operator_pauses_resumes_and_wakes_a_sleeping_run(project: Any) -> None:
+    sleeper(project, "$(($(date +%s)+7200))", timeout="1h")
+    project.run("up")
+    project.run("start", "sleeper")
+    run = project.wait_for("sleeper", "parked")
+    assert [anomaly["kind"] for anomaly in run["anomalies"]] == ["sleep-past-deadline"]
+    assert "sleeping until" in project.run("status").stdout
+    project.run("pause", "sleeper")
+    paused = project.status_of("sleeper")
+    assert paused["wake"]["held"] and paused["next_start_at"] is None
+    assert "paused while sleeping" in project.run("why", "sleeper").stdout
+    project.run("resume", "sleeper")
+    assert project.status_of("sleeper")["next_start_at"] == run["next_start_at"]
+    assert "woken" in project.run("start", "sleeper").stdout
+    assert project.wait_for("sleeper", "succeeded")["attempt"] == 2
+
+
+def test_a_wish_that_makes_no_sense_is_told_with_its_field_and_tried_again(project: Any) -> None:
+    sleeper(project, "'\"when pigs fly\"'")
+    done = project.run("run", "--headless")
+    assert "wake-refused: wake.json: at: found 'when pigs fly'" in done.stdout
+    assert "next try in" in done.stdout and "succeeded" in done.stdout
