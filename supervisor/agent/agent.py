@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from supervisor.agent import current
 from supervisor.agent.asking import Asking
 from supervisor.agent.checkpoint import CheckpointFile
 from supervisor.agent.faults import (
@@ -84,6 +85,7 @@ class Agent(Asking):
         self._progress.completed_steps = len(self._journal)
         self._shutdown.install()
         self._progress.flush()
+        current.enter(self)
         return self
 
     def __exit__(
@@ -95,6 +97,7 @@ class Agent(Asking):
         """Say how it ended. The exception goes on, so its traceback reaches standard error."""
         if os.getpid() != self._pid:
             return  # a forked child has no say about the run
+        current.leave(self)
         with self._shutdown:
             if not self._fence.is_broken:
                 self._leave(error)
@@ -234,6 +237,20 @@ class Agent(Asking):
             "cost_usd": cost_usd,
         }
         self._progress.add_usage(amounts, model)
+
+    def service(
+        self,
+        name: str,
+        *,
+        calls: int = 0,
+        retries: int = 0,
+        failures: int = 0,
+        breaker: str | None = None,
+    ) -> None:
+        """Count calls to an external service; ``supervisor.calls`` does it by itself."""
+        self._entered()
+        counts = {"calls": calls, "retries": retries, "failures": failures}
+        self._progress.add_service(name, counts, breaker)
 
     def log(self, *words: object) -> None:
         """A line on standard output, there at once; the supervisor keeps it."""

@@ -47,6 +47,7 @@ class ProgressFile:
         self.anomalies: list[dict[str, Any]] = []
         self.errors: list[dict[str, Any]] = []
         self.usage: dict[str, Any] = {}
+        self.services: dict[str, dict[str, Any]] = {}
 
     def resume(self) -> None:
         """Take over what belongs to the whole run from the attempt before: its sums and lists."""
@@ -55,8 +56,9 @@ class ProgressFile:
             kept = old.get(name)
             if isinstance(kept, list):
                 setattr(self, name, [entry for entry in kept if isinstance(entry, dict)])
-        if isinstance(old.get("usage"), dict):
-            self.usage = old["usage"]
+        for name in ("usage", "services"):
+            if isinstance(old.get(name), dict):
+                setattr(self, name, old[name])
         if isinstance(old.get("stages"), list):
             self.stages = [name for name in old["stages"] if isinstance(name, str)]
 
@@ -107,6 +109,16 @@ class ProgressFile:
             self.usage["model"] = model
         self.touch()
 
+    def add_service(self, name: str, counts: dict[str, int], breaker: str | None) -> None:
+        """Add to what was asked of one external service."""
+        service = self.services.setdefault(name, {})
+        for key, count in counts.items():
+            if count:
+                service[key] = service.get(key, 0) + count
+        if breaker is not None:
+            service["breaker"] = breaker
+        self.touch()
+
     def touch(self) -> None:
         """Something changed: write it now if a token is left, else keep it for later."""
         self._is_pending = True
@@ -137,6 +149,7 @@ class ProgressFile:
             "anomalies": self.anomalies,
             "errors": self.errors,
             "usage": self.usage,
+            "services": self.services,
             "updated_at": now_text(),
         }
         said = {key: value for key, value in fields.items() if value not in (None, [], {})}

@@ -35,8 +35,10 @@ MAY_SEE = {
     "watch": {"config", "core", "errors", "protocol"},
     "control": {"config", "core", "errors", "protocol"},
     "tui": {"control", "config", "core", "errors", "protocol"},
+    "services": {"process", "config", "core", "errors"},
+    "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
-        "store", "process", "watch", "control", "config", "core", "errors", "protocol",
+        "services", "store", "process", "watch", "control", "config", "core", "errors", "protocol",
     },
 }  # fmt: skip
 """Who may import whom (docs/architecture.md). A room that is not named may see everything."""
