@@ -116,8 +116,12 @@ def service_from_table(name: str, table: Mapping[str, Any]) -> ServiceSettings:
     settings = ServiceSettings(name=name)
     retry = _changed(settings.retry, given.pop("retry_config", {}), f"services.{name}.retry_config")
     times = _changed(settings.times, given.pop("timeouts", {}), f"services.{name}.timeouts")
-    rates = ("requests_per_minute", "tokens_per_minute")
-    limits = replace(settings.limits, **{k: given.pop(k) for k in rates if k in given})
+    rates = {
+        "requests_per_minute": "requests_per_minute",
+        "tokens_per_minute": "tokens_per_minute",
+        "burst_seconds": "burst_s",
+    }
+    limits = replace(settings.limits, **{to: given.pop(k) for k, to in rates.items() if k in given})
     fallback = tuple(given.pop("fallback", ()))
     settings = replace(settings, retry=retry, times=times, limits=limits, fallback=fallback)
     return _changed(settings, given, f"services.{name}")

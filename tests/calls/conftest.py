@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -61,29 +62,34 @@ def provider() -> Iterator[LoopbackProvider]:
         process.wait(timeout=10)
 
 
+class Settings:
+    """The settings that the engine hands to agents."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def write(self, **changes: Any) -> None:
+        """Quick settings for ``anthropic`` and ``search``, changed by ``changes``."""
+        table = {
+            "retry_config": {"base_delay_seconds": 0.01, "max_delay_seconds": 0.05},
+            "timeouts": {"first_token": 0.4, "gap": 0.4, "response": 5.0, "connect": 1.0},
+            "minimum_calls": 50,
+            "cool_down_seconds": 0.5,
+            "spread_seconds": 0.1,
+            **changes,
+        }
+        self.file.write_text(json.dumps({"services": {"anthropic": table, "search": table}}))
+
+
 @pytest.fixture
-def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Settings with short times in a file, a shared directory of one's own; returns the file."""
-    from supervisor.calls import service as module
-
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings with short times, and a shared directory of one's own."""
+    importlib.import_module("supervisor.calls.service")
+    module = sys.modules["supervisor.calls.service"]  # the package has a function of that name
+    monkeypatch.setattr(module, "_services", {})
+    monkeypatch.setattr(module, "_shared", None)
+    settings = Settings(tmp_path / "services.json")
     monkeypatch.setenv("LONGWATCH_SHARED_DIR", str(tmp_path / "shared"))
-    file = tmp_path / "services.json"
-    monkeypatch.setenv("LONGWATCH_SERVICES_FILE", str(file))
-    monkeypatch.setattr(sys.modules["supervisor.calls.service"], "_services", {})
-    monkeypatch.setattr(sys.modules["supervisor.calls.service"], "_shared", None)
-    assert module
-    write_settings(file)
-    return file
-
-
-def write_settings(file: Path, **changes: Any) -> None:
-    """Quick settings for the service ``anthropic``, changed by ``changes``."""
-    table = {
-        "retry_config": {"base_delay_seconds": 0.01, "max_delay_seconds": 0.05},
-        "timeouts": {"first_token": 0.4, "gap": 0.4, "response": 5.0, "connect": 1.0},
-        "minimum_calls": 50,
-        "cool_down_seconds": 0.5,
-        "spread_seconds": 0.1,
-        **changes,
-    }
-    file.write_text(json.dumps({"services": {"anthropic": table, "search": table}}))
+    monkeypatch.setenv("LONGWATCH_SERVICES_FILE", str(settings.file))
+    settings.write()
+    return settings
