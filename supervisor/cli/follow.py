@@ -70,6 +70,10 @@ class Follower:
         self._say(f"{clock}  {state.agent:<16}  {describe(event)}")
         if isinstance(event, e.RequestOpened) and self._with_hints:
             self.hint(event.request)
+        if isinstance(event, e.RequestReminded) and self._with_hints:
+            for request in state.open_requests:
+                if request.id == event.request_id:
+                    self._say(f"          {'':<16}  answer with: {answer_hint(request)}")
 
     def hint(self, request: Request) -> None:
         """Say how to answer from another shell."""

@@ -28,6 +28,10 @@ STOP_GRACE_S: Final = 10.0
 """Time to write a last checkpoint; docker and supervisord give 10 s too."""
 RESTART: Final = "on-failure"
 """After success there is nothing left to do; a crash is what we are here for."""
+REMIND_AFTER_S: Final = 900.0
+"""A person at the desk has seen the question by then, one who has not will not by himself."""
+REMIND_MAX_S: Final = 4 * 3600.0
+"""The doubling ends here: twice in a working day nobody calls a nuisance."""
 
 MAX_RETRIES: Final = 5
 """Restarts without checkpoint progress: about 15 s of waiting with the delays below (DESIGN 4)."""

@@ -141,6 +141,8 @@ class _Reading:
             unattended=pick("unattended"),
             log_cap_bytes=pick("log_cap"),
             max_memory_bytes=pick("max_memory"),
+            remind_after_s=pick("remind_after"),
+            remind_max_s=pick("remind_max"),
         )
 
     def _retry(self, agent: RetryTable, base: RetryTable, where: Where) -> RetryPolicy:

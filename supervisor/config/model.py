@@ -21,6 +21,7 @@ from supervisor.config.sizes import EXPECTED as SIZE
 from supervisor.config.sizes import SizeError, parse_size
 
 STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
+NEVER = "never"
 RESERVED_FILES = frozenset({"progress.json", "journal.jsonl", "wake.json", "requests", "answers"})
 """Names in the run directory that the protocol uses otherwise."""
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -56,6 +57,11 @@ def _wait(value: object) -> float | None:
     return _duration(value, zero=True, none=False)
 
 
+def _reminder(value: object) -> float | None:
+    is_never = isinstance(value, str) and value.strip().lower() == NEVER
+    return (_duration(value, zero=True, none=True) or None) if not is_never else None
+
+
 def _size(value: object, *, least: int, none: bool) -> int | None:
     try:
         size = parse_size(value, least=least)
@@ -82,6 +88,8 @@ _DURATION_SCHEMA: dict[str, Any] = {
 }
 _LIMIT_SCHEMA = {"anyOf": [*_DURATION_SCHEMA["anyOf"], {"const": "none"}]}
 
+_REMINDER_SCHEMA = {"anyOf": [*_DURATION_SCHEMA["anyOf"], {"enum": [NEVER, "none"]}]}
+
 _SIZE_SCHEMA: dict[str, Any] = {
     "anyOf": [
         {"type": "integer", "minimum": 1, "maximum": d.MAX_SIZE_BYTES},
@@ -97,6 +105,7 @@ _SIZE_LIMIT_SCHEMA = {"anyOf": [*_SIZE_SCHEMA["anyOf"], {"const": "none"}]}
 Limit = Annotated[float | None, BeforeValidator(_limit), WithJsonSchema(_LIMIT_SCHEMA)]
 Span = Annotated[float, BeforeValidator(_span), WithJsonSchema(_DURATION_SCHEMA)]
 Wait = Annotated[float, BeforeValidator(_wait), WithJsonSchema(_DURATION_SCHEMA)]
+Reminder = Annotated[float | None, BeforeValidator(_reminder), WithJsonSchema(_REMINDER_SCHEMA)]
 LogCap = Annotated[int, BeforeValidator(_log_cap), WithJsonSchema(_SIZE_SCHEMA)]
 Memory = Annotated[int | None, BeforeValidator(_memory), WithJsonSchema(_SIZE_LIMIT_SCHEMA)]
 
@@ -225,6 +234,8 @@ class AgentTable(Table):
     restart: Literal["always", "on-failure", "never"] = d.RESTART
     log_cap: LogCap = d.LOG_CAP_BYTES
     max_memory: Memory = Field(default=d.MAX_MEMORY, validate_default=True)
+    remind_after: Reminder = d.REMIND_AFTER_S
+    remind_max: Span = d.REMIND_MAX_S
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     env_pass: list[EnvName] = Field(default_factory=list)
     retry: RetryTable = Field(default_factory=RetryTable)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supervisor.core import events as e
-from supervisor.core.due import expiring_requests
+from supervisor.core.describe import answer_words
+from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
 from supervisor.core.effects import DeliverAnswer
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
 from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
 from supervisor.core.sleeping import wake_by_answer
+from supervisor.core.text import safe_text
+from supervisor.core.times import utc_text
 from supervisor.core.turn import Turn
 
 ID_TAIL = 4
@@ -67,13 +70,14 @@ def decide_answer(turn: Turn, fact: AnswerGiven) -> None:
     if request is None:
         turn.refuse("unknown_request", f"no request {fact.request_id}", "See: longwatch requests")
     elif request.state is RequestState.ANSWERED:
-        by = request.answer.by if request.answer else "somebody"
-        turn.refuse("conflict", f"{request.id} was already answered by {by}")
+        turn.refuse("conflict", f"{request.id} was already answered{_by_whom(request.answer)}")
     elif request.state is not RequestState.OPEN:
-        turn.refuse("expired", f"{request.id} is closed: {request.closed_why}")
+        when = f" at {utc_text(request.closed_at)}" if request.closed_at is not None else ""
+        turn.refuse("expired", f"{request.id} was closed{when}: {request.closed_why}")
     elif request in expiring_requests(turn.state, turn.now):
         # The timer that says so may be late (a suspended laptop, a busy engine); the rule is not.
-        turn.refuse("expired", f"{request.id} expired before this answer")
+        when = utc_text(request.expires_at or turn.now.wall)
+        turn.refuse("expired", f"{request.id} expired at {when}, before this answer")
     elif not _hash_fits(fact.answer.sha256, request.sha256):
         turn.refuse(
             "hash_mismatch",
@@ -92,7 +96,8 @@ def expire_request(turn: Turn, request: Request) -> None:
     A time-out is never consent: a default of *yes* to an approval counts only where the operator
     configured ``unattended``.
     """
-    is_consent = request.kind == "approve" and request.default is True
+    is_yes = request.kind == "approve" and request.default is True
+    is_consent = is_yes and not turn.state.spec.unattended
     if request.on_timeout == "default" and request.default is not None and not is_consent:
         _apply_answer(turn, request, _default_answer(turn, request, "timeout (default)"))
         return
@@ -101,6 +106,21 @@ def expire_request(turn: Turn, request: Request) -> None:
     if closed is not None:
         turn.want(DeliverAnswer(closed))
     _go_on(turn, f"{request.id} expired")
+
+
+def remind(turn: Turn) -> None:
+    """Say of every question what its own time or a reminder's says; nothing else moves by it."""
+    overdue = overdue_requests(turn.state, turn.now)
+    for request in overdue:
+        _say_again(turn, request, is_overdue=True)
+    for request in reminders_due(turn.state, turn.now):
+        _say_again(turn, request, is_overdue=False)
+
+
+def _say_again(turn: Turn, request: Request, *, is_overdue: bool) -> None:
+    waited_s = max(0.0, turn.now.wall - request.created_at)
+    number = request.reminded + 1
+    turn.record(e.RequestReminded(request.id, number, waited_s, request.title, is_overdue))
 
 
 def _apply_answer(turn: Turn, request: Request, answer: Answer) -> None:
@@ -125,6 +145,14 @@ def _is_still_expired(turn: Turn, known: Request, seen: Request) -> bool:
 
 def _by_file(turn: Turn, file_id: str) -> Request | None:
     return next((r for r in reversed(turn.state.requests) if r.file_id == file_id), None)
+
+
+def _by_whom(answer: Answer | None) -> str:
+    """What somebody who comes too late has to know."""
+    if answer is None:
+        return ""
+    when, what = utc_text(answer.at), answer_words(answer)
+    return f" by {safe_text(answer.by, limit=60)} at {when}: {what}"
 
 
 def _hash_fits(given: str, actual: str) -> bool:

@@ -16,6 +16,7 @@ from supervisor.core.asking import (
     decide_request_gone,
     decide_request_seen,
     expire_request,
+    remind,
 )
 from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
@@ -245,6 +246,7 @@ def _spec_wanted(turn: Turn, fact: f.SpecWanted) -> None:
 def _tick(turn: Turn, _fact: f.Tick) -> None:
     for request in expiring_requests(turn.state, turn.now):
         expire_request(turn, request)
+    remind(turn)
     state = turn.state
     if state.status is Status.BACKOFF:
         if task_left_s(state, turn.now) == 0.0:

@@ -15,7 +15,7 @@ from supervisor.core import events as e
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
-from supervisor.core.run import Progress, Request, RunState, Status, Step, Wake
+from supervisor.core.run import Answer, Progress, Request, RunState, Status, Step, Wake
 from supervisor.core.text import safe_text, visible_text
 from supervisor.core.times import clock_text
 
@@ -194,14 +194,22 @@ def _opened(event: e.RequestOpened) -> str:
     return f"asks {safe_text(asked.id, limit=80)}: {visible_text(asked.title, limit=200)}"
 
 
+def _reminded(event: e.RequestReminded) -> str:
+    which, title = safe_text(event.request_id, limit=80), visible_text(event.title, limit=200)
+    over = "its time to answer is over, it stays open; " if event.is_overdue else ""
+    return f"{which} still waits for you, {over}since {duration(event.waited_s)}: {title}"
+
+
 def _answered(event: e.RequestAnswered) -> str:
-    answer = event.answer
-    what = (
-        {True: "allowed", False: "denied"}.get(answer.allow) if answer.allow is not None else None
-    )
-    what = what or answer.option or answer.text or ""
-    who, which = safe_text(answer.by, limit=60), safe_text(event.request_id, limit=80)
-    return f"{which} answered: {visible_text(what, limit=120)} (by {who})"
+    who, which = safe_text(event.answer.by, limit=60), safe_text(event.request_id, limit=80)
+    return f"{which} answered: {answer_words(event.answer)} (by {who})"
+
+
+def answer_words(answer: Answer) -> str:
+    """``allowed``, ``denied``, or the option or text that was chosen, cut to a phrase."""
+    if answer.allow is not None:
+        return "allowed" if answer.allow else "denied"
+    return visible_text(answer.option or answer.text or "", limit=120)
 
 
 def _closed(event: e.RequestClosed) -> str:
@@ -261,6 +269,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     ),
     e.CheckpointRolledBack: lambda event: f"rolled back to checkpoint {event.generation}",
     e.RequestOpened: _opened,
+    e.RequestReminded: _reminded,
     e.RequestAnswered: _answered,
     e.RequestClosed: _closed,
     e.AnomalyFlagged: _anomaly,

@@ -12,6 +12,8 @@ from supervisor.core.fold import attempt_used_s, clock_used_s, is_on_the_clock
 from supervisor.core.moment import Moment, seconds_between, seconds_until
 from supervisor.core.run import ON_THE_CLOCK, Request, RunState, Status
 
+MAX_DOUBLINGS = 40
+"""Of a reminder's wait; more overflows nothing but means nothing."""
 WALL_CHECK_S = 30.0
 """Longest sleep towards a wall-clock time: a timer counts neither a suspend nor a jump."""
 
@@ -83,9 +85,39 @@ def expiring_requests(state: RunState, now: Moment) -> tuple[Request, ...]:
     return tuple(r for r in state.open_requests if _expires(r) and _left(r, now) <= 0.0)
 
 
+def overdue_requests(state: RunState, now: Moment) -> tuple[Request, ...]:
+    """Open requests that stay open although their time is over, which was not said yet."""
+    return tuple(r for r in state.open_requests if _is_said_when_over(r) and _left(r, now) <= 0.0)
+
+
+def reminder_left_s(state: RunState, request: Request, now: Moment) -> float | None:
+    """Seconds until an open request is reminded of; None if never.
+
+    Counted from what is stored, so that no restart repeats or delays one. Within one boot by the
+    clock that says more has passed (a suspend counts, a clock set back takes nothing away); after
+    a reboot, where a clock that was set back measures nothing, it is due.
+    """
+    first_s, told = state.spec.remind_after_s, request.told_at
+    if first_s is None:
+        return None
+    wait_s = first_s * 2.0 ** min(request.reminded, MAX_DOUBLINGS)
+    wait_s = min(wait_s, max(first_s, state.spec.remind_max_s))
+    passed_s = now.wall - (told.wall if told is not None else request.created_at)
+    if told is not None and told.boot == now.boot:
+        passed_s = max(passed_s, now.mono - told.mono)
+    elif passed_s < 0.0:
+        return 0.0
+    return max(0.0, wait_s - passed_s)
+
+
+def reminders_due(state: RunState, now: Moment) -> tuple[Request, ...]:
+    """Open requests that have to be reminded of."""
+    return tuple(r for r in state.open_requests if reminder_left_s(state, r, now) == 0.0)
+
+
 def next_wake_s(state: RunState, now: Moment) -> float | None:
     """Seconds until something happens by time alone; None when nothing will."""
-    waits = [min(_left(r, now), WALL_CHECK_S) for r in state.open_requests if _expires(r)]
+    waits = [min(wait, WALL_CHECK_S) for r in state.open_requests for wait in _asked(state, r, now)]
     start = start_left_s(state, now)
     if start is not None and state.next_start is not None:
         is_here = state.next_start.boot == now.boot
@@ -109,5 +141,17 @@ def _expires(request: Request) -> bool:
     return request.expires_at is not None and request.on_timeout != "park"
 
 
+def _is_said_when_over(request: Request) -> bool:
+    is_parking = request.expires_at is not None and request.on_timeout == "park"
+    return is_parking and not request.is_overdue
+
+
 def _left(request: Request, now: Moment) -> float:
     return max(0.0, (request.expires_at or now.wall) - now.wall)
+
+
+def _asked(state: RunState, request: Request, now: Moment) -> list[float]:
+    """Seconds until something happens to an open request."""
+    waits = [_left(request, now)] if _expires(request) or _is_said_when_over(request) else []
+    reminder = reminder_left_s(state, request, now)
+    return waits if reminder is None else [*waits, reminder]

@@ -243,6 +243,20 @@ class RequestOpened(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestReminded(Event):
+    """Nobody has answered yet: what tells people anew hangs on this."""
+
+    request_id: str
+    number: int
+    """1, 2, 3 … of this request."""
+    waited_s: float
+    """Since it was asked, by the wall clock."""
+    title: str
+    is_overdue: bool = False
+    """Its ``expires_at`` has just passed; it stays open, because nothing else was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
 class RequestAnswered(Event):
     """Exactly one answer was accepted."""
 

@@ -278,10 +278,20 @@ def _rolled_back(state: RunState, event: e.CheckpointRolledBack, _at: Moment) ->
 def _request_opened(state: RunState, event: e.RequestOpened, at: Moment) -> RunState:
     return replace(
         state,
-        requests=_bounded((*state.requests, event.request)),
+        requests=_bounded((*state.requests, replace(event.request, told_at=at))),
         request_count=state.request_count + 1,
         progress_at=at,
     )
+
+
+def _request_reminded(state: RunState, event: e.RequestReminded, at: Moment) -> RunState:
+    requests = tuple(
+        replace(r, reminded=event.number, told_at=at, is_overdue=r.is_overdue or event.is_overdue)
+        if r.id == event.request_id
+        else r
+        for r in state.requests
+    )
+    return replace(state, requests=requests)
 
 
 def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> RunState:
@@ -351,6 +361,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.CheckpointRecorded: _checkpoint_recorded,
     e.CheckpointRolledBack: _rolled_back,
     e.RequestOpened: _request_opened,
+    e.RequestReminded: _request_reminded,
     e.RequestAnswered: _request_answered,
     e.RequestClosed: _request_closed,
     e.AnomalyFlagged: _anomaly_flagged,

@@ -84,6 +84,9 @@ def request_report(state: RunState, request: Request) -> dict[str, Any]:
         else None,
         "default": request.default,
         "state": request.state.value,
+        "waiting_since": rfc3339(request.created_at),
+        "reminded": request.reminded,
+        "overdue": request.is_overdue,
     }
 
 

@@ -229,6 +229,12 @@ class Request:
     closed_why: str | None = None
     closed_at: float | None = None
     """Unix seconds when it expired or was withdrawn."""
+    told_at: Moment | None = None
+    """When it was asked, or reminded of last."""
+    reminded: int = 0
+    """How often it was reminded of."""
+    is_overdue: bool = False
+    """Its time to answer has passed, which was said, and it stays open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,3 +73,8 @@ class AgentSpec:
     """Cap of one output file; a log written before this field existed had this one."""
     max_memory_bytes: int | None = None
     """Limit of the memory of all its processes together; None is no limit."""
+    remind_after_s: float | None = 900.0
+    """Until a question that nobody answers is told again the first time, each further time after
+    twice as long; None never. Runs from before this field existed get this."""
+    remind_max_s: float = 4 * 3600.0
+    """The longest of these waits."""

@@ -69,6 +69,9 @@ def _key(state: RunState) -> _Key:
         state.ending,
         state.request_count,
         len(state.open_requests),
+        # A reminder must not come twice, a sleep that is held must stay held.
+        sum(request.reminded for request in state.open_requests),
+        state.wake,
         state.spec,
         # A rollback; checkpoints that go forward are found in their directory.
         state.newest_generation - (state.checkpoint.generation if state.checkpoint else 0),

@@ -36,7 +36,8 @@ def plan(verb: str, state: RunState | None, agent: str) -> Plan | str:
     """The call for ``verb`` (start, stop, restart, pause), or why it makes no sense now."""
     name = render.clean(agent, 64)
     if verb == "start":
-        if state is not None and state.status not in FINAL and state.status is not Status.HELD:
+        is_over = state is None or state.status in FINAL or state.status is Status.HELD
+        if state is not None and not is_over and state.wake is None:
             return f"{name} is {state.status.value} already"
         params = {"names": [agent], "fresh": False, "unattended": False}
         return Plan("start", params, f"{name} starts")
@@ -94,9 +95,9 @@ def _ending_lines(state: RunState) -> list[Content]:
 
 
 def _pause(state: RunState, name: str) -> Plan | str:
-    if state.status is Status.PAUSED:
+    if state.status is Status.PAUSED or (state.wake is not None and state.wake.is_held):
         return Plan("resume", _names(state), f"{name} goes on")
-    if state.status not in (Status.RUNNING, Status.WAITING):
+    if state.status not in (Status.RUNNING, Status.WAITING) and state.wake is None:
         return f"{name} is {state.status.value}: only a running one can be paused"
     return Plan("pause", _names(state), f"{name} is paused")
 

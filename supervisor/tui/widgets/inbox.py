@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from supervisor.core.moment import Moment
+from supervisor.core.run import Request
 from supervisor.tui import render
 from supervisor.tui.model import OpenRequest
 from supervisor.tui.render import Part, line
@@ -51,7 +52,7 @@ class Inbox(Lines):
             head: list[Part] = [
                 ("i  ", KEY) if place == 0 else ("   ", ""),
                 (render.clean(item.run.agent, 24), STRONG),
-                (f"  waiting for you since {waited}: ", ASK),
+                (f"  waiting for you since {waited}{_reminded(request)}: ", ASK),
             ]
             left = ""
             if request.expires_at is not None:
@@ -64,3 +65,7 @@ class Inbox(Lines):
             lines.append(line((f"  and {len(waiting) - SHOWN} more", MUTED)))
         self.styles.height = len(lines)
         self.set_lines(lines)
+
+
+def _reminded(request: Request) -> str:
+    return f", reminded {request.reminded}×" if request.reminded else ""
