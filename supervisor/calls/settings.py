@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from supervisor.calls.faults import SettingsError
 from supervisor.core.backoff import Exponential
 from supervisor.core.breaker import BreakerPolicy
+from supervisor.errors import UserError
 from supervisor.services.shared import Limits
 
 if TYPE_CHECKING:
@@ -167,16 +168,20 @@ def _tables(source: tuple[str, str]) -> dict[str, Any]:
         return {}
     try:
         return _read(kind, path, Path(path).stat().st_mtime_ns)
-    except (OSError, ValueError) as error:
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, UserError) as error:
         raise SettingsError(f"{path}: {error}") from error
 
 
 @cache
 def _read(kind: str, path: str, _changed_ns: int) -> dict[str, Any]:
-    if kind == "json":
-        tables = json.loads(Path(path).read_bytes())
-        return tables if isinstance(tables, dict) else {}
-    import tomllib
+    if kind == "toml":
+        from supervisor.config.load import load_config
+        from supervisor.config.paths import Project
 
-    tables = tomllib.loads(Path(path).read_text("utf-8"))
-    return {key: tables.get(key, {}) for key in ("services", "prices")}
+        data = load_config(Project(Path(path).parent)).services_file
+    else:
+        data = Path(path).read_bytes()
+    tables = json.loads(data)
+    return tables if isinstance(tables, dict) else {}

@@ -7,12 +7,13 @@ from typing import Any
 
 from supervisor.config.model import (
     AgentTable,
-    ConfigTables,
     RetryTable,
     StageTable,
     Table,
 )
 from supervisor.config.problems import nearest, show
+from supervisor.config.services import FallbackTable, RetryConfigTable, TimeoutsTable
+from supervisor.config.whole import ConfigTables
 
 Told = tuple[str, str, str]
 
@@ -32,7 +33,7 @@ _MEANT = {
     "dir": "cwd", "directory": "cwd", "workdir": "cwd", "working_directory": "cwd",
     "environment": "env", "grace": "stop_grace", "signal": "stop_signal",
     "retries": "max_retries", "backoff": "base_delay_seconds", "factor": "exponential_base",
-    "jitter": "jitter_fraction", "programs": "agents", "services": "agents",
+    "jitter": "jitter_fraction", "programs": "agents",
 }  # fmt: skip
 """Words of other supervisors that no spelling distance would find."""
 
@@ -80,12 +81,19 @@ def unknown_key(key: tuple[str | int, ...], table: type[Table]) -> Told:
     return f"the unknown key {show(name)}", expected, fix
 
 
+_INNER: dict[str, type[Table]] = {
+    "retry": RetryTable,
+    "retry_config": RetryConfigTable,
+    "timeouts": TimeoutsTable,
+    "stages": StageTable,
+    "fallback": FallbackTable,
+}
+"""Tables within a table, by their key."""
+
+
 def _table_at(key: tuple[str | int, ...], kind: type[Table]) -> type[Table]:
-    if key and key[-1] == "retry":
-        return RetryTable
-    if key and isinstance(key[-1], int):
-        return StageTable
-    return kind
+    last = next((part for part in reversed(key) if isinstance(part, str)), "")
+    return _INNER.get(last, kind)
 
 
 def _did_you_mean(value: object, context: Mapping[str, Any]) -> str:

@@ -18,7 +18,6 @@ from supervisor.config.durations import format_duration
 from supervisor.config.explain import explain, unknown_key
 from supervisor.config.model import (
     AgentTable,
-    ConfigTables,
     NotifyTable,
     PipelineTable,
     RetryTable,
@@ -27,6 +26,8 @@ from supervisor.config.model import (
 from supervisor.config.paths import Project
 from supervisor.config.problems import Problem, Problems, nearest, show
 from supervisor.config.read import Source, read_source
+from supervisor.config.services import PriceTable, ServiceTable, services_file
+from supervisor.config.whole import ConfigTables
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 
 Where = tuple[str | int, ...]
@@ -45,6 +46,8 @@ class Config:
     """Accepted, not acted on in this version."""
     pipelines: dict[str, PipelineTable]
     """Accepted, not acted on in this version."""
+    services_file: bytes
+    """JSON for the agents: ``[services]`` and ``[prices]`` as they were written."""
     sha256: str
     """Of the file's bytes: the same digest is the same configuration."""
 
@@ -92,8 +95,23 @@ class _Reading:
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify_urls=tuple(notify.urls),
             pipelines=self._pipelines(data.get("pipelines", {})),
+            services_file=services_file(
+                self._plain_tables(ServiceTable, "services"),
+                self._plain_tables(PriceTable, "prices", are_names_ours=False),
+            ),
             sha256=self._source.sha256,
         )
+
+    def _plain_tables(
+        self, kind: type[T], section: str, *, are_names_ours: bool = True
+    ) -> dict[str, T]:
+        """The tables of a section in which nothing is inherited."""
+        raw = self._source.data.get(section, {})
+        named = (
+            self._tables_of(raw, section) if are_names_ours or not isinstance(raw, dict) else raw
+        )
+        tables = {name: self._table(kind, value, (section, name)) for name, value in named.items()}
+        return {name: table for name, table in tables.items() if table is not None}
 
     def _agents(self, raw: Any, defaults: AgentTable) -> dict[str, tuple[AgentSpec, str]]:
         found = {}

@@ -259,12 +259,3 @@ class PipelineTable(Table):
     """``[pipelines.NAME]``: accepted, not acted on in this version."""
 
     stages: Annotated[list[StageTable], Field(min_length=1)]
-
-
-class ConfigTables(Table):
-    """The whole file."""
-
-    defaults: AgentTable = Field(default_factory=AgentTable)
-    agents: dict[str, AgentTable] = Field(default_factory=dict)
-    notify: NotifyTable = Field(default_factory=NotifyTable)
-    pipelines: dict[str, PipelineTable] = Field(default_factory=dict)

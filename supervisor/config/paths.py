@@ -102,6 +102,11 @@ class Project:
         """Our own notes on each run; agents have no business here."""
         return self.state_dir / "records"
 
+    @property
+    def services_file(self) -> Path:
+        """How agents call what is outside, as JSON: ``[services]`` and ``[prices]``."""
+        return self.state_dir / "services.json"
+
     def run_dir(self, run_id: str) -> Path:
         """LONGWATCH_RUN_DIR of that run; ValueError for what is no run id."""
         return self.runs_dir / _checked_id(run_id)

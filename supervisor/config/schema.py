@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from supervisor.config.model import ConfigTables
+from supervisor.config.whole import ConfigTables
 
 
 def config_schema() -> dict[str, Any]:

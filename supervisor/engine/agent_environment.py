@@ -31,6 +31,8 @@ def build_environment(
     run_dir: Path,
     resume_from: Path | None,
     now: Moment,
+    *,
+    services_file: Path | None = None,
 ) -> dict[str, str]:
     """The variables of the next attempt; ``resume_from`` is the newest valid checkpoint."""
     spec = state.spec
@@ -50,6 +52,10 @@ def build_environment(
         LONGWATCH_EPOCH=str(state.epoch),
         LONGWATCH_ATTEMPT=str(state.attempt),
     )
+    if services_file is not None:
+        env["LONGWATCH_SERVICES_FILE"] = str(services_file)
+    if shared := own.get("LONGWATCH_SHARED_DIR"):
+        env["LONGWATCH_SHARED_DIR"] = shared
     left_s = task_left_s(state, now)
     if left_s is not None:
         env["LONGWATCH_DEADLINE"] = f"{now.wall + left_s:.3f}"

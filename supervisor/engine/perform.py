@@ -175,7 +175,12 @@ class Performer:
             epoch=effect.epoch,
             argv=tuple(spec.command),
             env=build_environment(
-                dict(os.environ), state, project.run_dir(state.id), resume.path, now
+                dict(os.environ),
+                state,
+                project.run_dir(state.id),
+                resume.path,
+                now,
+                services_file=project.services_file,
             ),
             cwd=spec.cwd,
             out=str(project.out_log(state.id)),

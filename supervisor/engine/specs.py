@@ -9,7 +9,8 @@ from supervisor.config.load import load_config
 from supervisor.config.paths import Project
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec
-from supervisor.errors import ConfigError, UserError
+from supervisor.errors import ConfigError, LongwatchError, UserError
+from supervisor.protocol.atomic import write_atomic
 from supervisor.protocol.safe_files import Signature, signature
 
 
@@ -31,6 +32,10 @@ class Specs:
         except UserError as error:
             return [str(error)]
         self._specs = dict(config.agents)
+        try:
+            write_atomic(self._project.services_file, config.services_file)
+        except LongwatchError as error:
+            return [f"the settings of services did not reach the agents: {error}"]
         return []
 
     def has_changed(self) -> bool:

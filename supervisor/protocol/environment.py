@@ -23,11 +23,16 @@ RESUME_FROM: Final = "LONGWATCH_RESUME_FROM"
 """Path of the newest valid checkpoint; absent on a first start."""
 PROTOCOL: Final = "LONGWATCH_PROTOCOL"
 """``PROTOCOL_VERSION`` as text."""
+SERVICES_FILE: Final = "LONGWATCH_SERVICES_FILE"
+"""Path of the settings of external services, for ``supervisor.calls``."""
+SHARED_DIR: Final = "LONGWATCH_SHARED_DIR"
+"""Where breakers and rates are shared; absent where the usual place is used."""
 KEEPER_FD: Final = "LONGWATCH_KEEPER_FD"
 """For the engine only: its end of the socket pair."""
 
 PREFIX: Final = "LONGWATCH_"
 """Every name that starts so is ours; a configuration may not set one."""
 FOR_AGENTS: Final = (
-    RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL
+    RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL,
+    SERVICES_FILE, SHARED_DIR,
 )  # fmt: skip

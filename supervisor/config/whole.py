@@ -1,0 +1,19 @@
+"""The tables of config.toml together: what may stand in the file at all."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table
+from supervisor.config.services import PriceTable, ServiceTable
+
+
+class ConfigTables(Table):
+    """The whole file."""
+
+    defaults: AgentTable = Field(default_factory=AgentTable)
+    agents: dict[str, AgentTable] = Field(default_factory=dict)
+    services: dict[str, ServiceTable] = Field(default_factory=dict)
+    prices: dict[str, PriceTable] = Field(default_factory=dict)
+    notify: NotifyTable = Field(default_factory=NotifyTable)
+    pipelines: dict[str, PipelineTable] = Field(default_factory=dict)
