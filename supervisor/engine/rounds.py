@@ -75,7 +75,8 @@ class Rounds:
 
     async def _scan(self) -> None:
         for state in self._engine.runs.active():
-            if state.status in ALIVE or state.status is Status.PARKED:
+            # Nothing is written for one that sleeps, and its directory is read when it starts.
+            if state.status in ALIVE or (state.status is Status.PARKED and state.open_requests):
                 self._engine.look(state.id)
 
     async def _sample(self) -> None:

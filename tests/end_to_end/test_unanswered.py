@@ -59,7 +59,7 @@ def reminders(project: Any, run: dict[str, Any]) -> list[int]:
 
 
 def test_reminders_grow_are_counted_and_survive_the_death_of_the_engine(project: Any) -> None:
-    asker(project, remind_after="700ms")
+    asker(project, remind_after="300ms")
     follower = project.follow("run", "--headless")
     run = project.wait_for("asker", "parked")
     project.wait("the first reminder", lambda: open_request(project)["reminded"] >= 1)
@@ -149,3 +149,30 @@ def test_of_two_answers_at_once_exactly_one_counts_and_the_other_is_told_which(
         assert f" UTC: {winner}" in loser[1]
         answer = project.run_dir(run) / "answers" / f"q{place}.json"
         assert json.loads(answer.read_text())["allow"] is (winner == "allowed")
+
+
+PATIENT = """
+cd "$LONGWATCH_RUN_DIR"
+mkdir -p requests
+printf '{"kind": "approve", "title": "Go on?"}' > requests/.tmp
+mv requests/.tmp requests/q1.json
+until [ -e answers/q1.json ]; do sleep 0.1; done
+"""
+
+
+def test_waiting_for_a_person_beyond_every_limit_burns_none_of_them(project: Any) -> None:
+    project.script("patient.sh", PATIENT)
+    limits = "".join(f'{key} = "2s"\n' for key in ("timeout", "attempt_timeout", "stall_timeout"))
+    project.configure(
+        f'[agents.patient]\ncommand = ["sh", "patient.sh"]\nremind_after = "1s"\n{limits}'
+    )
+    project.run("up")
+    project.run("start", "patient")
+    # The second reminder comes three seconds after the question, later than any limit.
+    project.wait("two reminders", lambda: open_request(project)["reminded"] >= 2)
+    waiting = project.status_of("patient")
+    assert (waiting["status"], waiting["attempt"], waiting["retries"]) == ("waiting", 1, 0)
+    assert waiting["anomalies"] == []
+    project.run("answer", waiting["requests"][0]["id"], "--allow")
+    done = project.wait_for("patient", "succeeded")
+    assert (done["attempt"], done["retries"], done["anomalies"]) == (1, 0, [])

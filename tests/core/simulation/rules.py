@@ -13,7 +13,7 @@ from supervisor.core.due import keeper_deadline, start_left_s
 from supervisor.core.effects import Effect, Spawn
 from supervisor.core.events import Event
 from supervisor.core.facts import Fact
-from supervisor.core.fold import clock_used_s, is_on_the_clock
+from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment
 from supervisor.core.run import ALIVE, FINAL, ON_THE_CLOCK, RequestState, RunState, Status, Wake
 from supervisor.core.spec import Restart
@@ -109,8 +109,9 @@ def _clocks(before: RunState, after: RunState, now: Moment, events: tuple[Event,
     if not any(isinstance(event, e.RunReopened) for event in events):
         used, had = clock_used_s(after, now), clock_used_s(before, now)
         _demand(used >= had - EPSILON, "the task clock never runs backwards", (had, used))
+    is_asleep = after.wake is not None and not after.wake.is_held and not after.open_requests
     _demand(
-        (after.clock_since is not None) == is_on_the_clock(after),
+        (after.clock_since is not None) == (after.status in ON_THE_CLOCK or is_asleep),
         "the task clock runs exactly in the statuses that count, and while asleep",
         after.status,
     )
