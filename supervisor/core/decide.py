@@ -238,6 +238,17 @@ def _resume(turn: Turn, fact: f.ResumeWanted) -> None:
         turn.record(e.WaitBegan(f"asks {turn.state.open_requests[0].id}"))
 
 
+def _service_back(turn: Turn, fact: f.ServiceBack) -> None:
+    """Wake sooner than asked for, each at its own moment; never later."""
+    wake = turn.state.wake
+    if turn.state.status is not Status.PARKED or wake is None or wake.service != fact.service:
+        return
+    at = turn.now.wall + fact.within_s * turn.rng.random()
+    if at < wake.at:
+        turn.record(e.WakeMoved(at, fact.reason))
+        wake_if_due(turn)
+
+
 def _spec_wanted(turn: Turn, fact: f.SpecWanted) -> None:
     if turn.state.status not in FINAL and turn.state.spec != fact.spec:
         turn.record(e.SpecChanged(fact.spec))
@@ -280,6 +291,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.Noticed: _noticed,
     f.MemorySeen: _memory,
     f.AlikeSeen: _alike,
+    f.ServiceBack: _service_back,
     f.AnswerGiven: decide_answer,
     f.StopWanted: _stop,
     f.RestartWanted: _restart,

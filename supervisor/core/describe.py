@@ -93,6 +93,9 @@ def reason_words(state: RunState, now: Moment) -> str:
     why = f": {visible_text(state.wake.reason, limit=200)}" if state.wake.reason else ""
     if state.wake.is_held:
         return f"paused while sleeping until {_when(state.wake, now)}{why}"
+    if state.wake.service:
+        service = safe_text(state.wake.service, limit=80)
+        return f"waiting for {service}, until {_when(state.wake, now)} at most{why}"
     return f"sleeping until {_when(state.wake, now)}{why}"
 
 
@@ -251,6 +254,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.BackoffMoved: lambda event: (
         f"next try in {duration(event.delay_s)} ({safe_text(event.reason, limit=160)})"
     ),
+    e.WakeMoved: _with_reason("wakes sooner"),
     e.AttemptEnding: _with_reason("ending"),
     e.RunPaused: lambda event: f"paused by {safe_text(event.by, limit=60)}",
     e.RunResumed: lambda event: f"resumed by {safe_text(event.by, limit=60)}",

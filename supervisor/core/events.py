@@ -126,6 +126,15 @@ class BackoffMoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WakeMoved(Event):
+    """A run that waits for a service wakes sooner than it asked for."""
+
+    at: float
+    """Unix seconds."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttemptEnding(Event):
     """We asked the keeper to end the attempt."""
 

@@ -156,6 +156,16 @@ class AlikeSeen(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceBack(Fact):
+    """The service that a parked run waits for may be called again."""
+
+    service: str
+    within_s: float
+    """Start at a random moment of that time, so that not all come at once; 0 starts now."""
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerGiven(Fact):
     """A client answers; ``answer.sha256`` is empty when it does not say what it was shown."""
 

@@ -199,6 +199,10 @@ def _parked(state: RunState, event: e.RunParked, _at: Moment) -> RunState:
     return replace(state, wake=event.wake, naps=event.wake.nap if event.wake else 0)
 
 
+def _wake_moved(state: RunState, event: e.WakeMoved, _at: Moment) -> RunState:
+    return replace(state, wake=replace(state.wake, at=event.at)) if state.wake else state
+
+
 def _paused(state: RunState, _event: e.RunPaused, _at: Moment) -> RunState:
     return replace(state, wake=replace(state.wake, is_held=True)) if state.wake else state
 
@@ -351,6 +355,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.AttemptExited: _attempt_exited,
     e.BackoffBegan: _backoff_began,
     e.BackoffMoved: _backoff_moved,
+    e.WakeMoved: _wake_moved,
     e.RunParked: _parked,
     e.RunPaused: _paused,
     e.RunResumed: _resumed,

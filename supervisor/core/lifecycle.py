@@ -38,6 +38,7 @@ TRANSITIONS: dict[tuple[S, type[Event]], S] = {
     (S.QUEUED, e.AttemptStarting): S.STARTING,
     (S.BACKOFF, e.AttemptStarting): S.STARTING,
     (S.BACKOFF, e.BackoffMoved): S.BACKOFF,
+    (S.PARKED, e.WakeMoved): S.PARKED,
     (S.STARTING, e.AttemptStarted): S.RUNNING,
     (S.RUNNING, e.WaitBegan): S.WAITING,
     (S.WAITING, e.WaitEnded): S.RUNNING,

@@ -114,6 +114,7 @@ def _wake(wake: Wake) -> dict[str, Any]:
         "at": rfc3339(wake.at),
         "reason": safe_text(wake.reason, limit=200),
         "held": wake.is_held,
+        "service": safe_text(wake.service, limit=80) or None,
     }
 
 

@@ -251,6 +251,8 @@ class Wake:
     """How many sleeps of under a second came in a row; 0 for a real sleep."""
     is_held: bool = False
     """The operator paused it: the time alone starts nothing."""
+    service: str = ""
+    """The external service it waits for, cleaned; ``at`` is the latest it wakes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ def sleep(turn: Turn, wake: Wake) -> None:
     wake = _not_spinning(turn, wake)
     asked = turn.state.open_requests[:1]
     words = f"sleeping until {utc_text(wake.at)}" + (f": {wake.reason}" if wake.reason else "")
+    if wake.service:
+        words = f"waiting for {wake.service}, until {utc_text(wake.at)} at most: {wake.reason}"
     if asked:
         words += f"; or an answer to {asked[0].id}: {asked[0].title}"
     turn.record(e.RunParked(words, wake))

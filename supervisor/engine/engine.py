@@ -42,11 +42,13 @@ from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
 from supervisor.engine.rounds import Rounds
 from supervisor.engine.runs import Fed, Reactions, Runs
+from supervisor.engine.service_watch import ServiceWatch
 from supervisor.engine.specs import Specs
 from supervisor.engine.starting import begin_run, resolve_run
 from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
+from supervisor.services.shared import SharedServices
 from supervisor.store.event_log import SqliteEventLog
 
 LEAVE_TIMEOUT_S = 50.0
@@ -66,6 +68,7 @@ class Engine:
         self.history: History
         self.specs: Specs
         self.memory: MemoryWatch
+        self.services: ServiceWatch
         self._log: SqliteEventLog
         self._keeper: KeeperLink
         self._keeper_pid = 0
@@ -133,6 +136,9 @@ class Engine:
         self._observer = Observer(self.project, self.clock, self.runs.state, self.feed)
         stack.callback(self._observer.close)
         self.memory = MemoryWatch(self.runs.state, self.feed)
+        shared = SharedServices()
+        stack.callback(shared.close)
+        self.services = ServiceWatch(self.runs.active, self.feed, shared)
         self._common_cause = CommonCause(self.runs.state, self.feed)
         self._attempts = Attempts(
             self.project,

@@ -13,6 +13,7 @@ from supervisor.config.defaults import (
     RETENTION_INTERVAL_S,
     SAMPLE_INTERVAL_S,
     SCAN_INTERVAL_S,
+    SERVICE_INTERVAL_S,
     STORAGE_CHECK_INTERVAL_S,
 )
 from supervisor.control.messages import notice_line
@@ -50,6 +51,7 @@ class Rounds:
             ("scan", _every(SCAN_INTERVAL_S, self._scan)),
             ("logs", self._bounds.follow),
             ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
+            ("services", _every(SERVICE_INTERVAL_S, self._engine.services.look)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
             ("storage", _every(STORAGE_CHECK_INTERVAL_S, self._engine.history.check)),

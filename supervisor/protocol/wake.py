@@ -1,7 +1,7 @@
 """``wake.json``: when an agent that leaves with 75 wants to be started again.
 
-Owns the model and its reading; whether the wish counts is decided in ``core.sleeping``. Another
-kind of wish may come (a service that is there again): unknown keys are ignored.
+Owns the model and its reading; whether the wish counts is decided in ``core.sleeping``. Unknown
+keys are ignored.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from supervisor.protocol.safe_files import read_object
 
 WAKE_NAME = "wake.json"
 REASON_LIMIT = 200
+SERVICE_LIMIT = 120
 LIMIT_BYTES = 16 << 10
 """A time and a phrase."""
 
@@ -39,6 +40,15 @@ class WakeFile(AgentModel):
         | None
     ) = None
     """Why, in a few words."""
+    service: (
+        Annotated[
+            str,
+            Field(max_length=SERVICE_LIMIT),
+            AfterValidator(lambda text: safe_text(text, limit=SERVICE_LIMIT)),
+        ]
+        | None
+    ) = None
+    """The service it waits for: it is started sooner when that may be called again."""
 
 
 def read_wake(directory: Path) -> Wake | Problem | None:
@@ -60,4 +70,4 @@ def wake_from_json(value: Any) -> Wake | Problem:
     model, problems = checked
     if problems:
         return problems[0]
-    return Wake(model.at, model.reason or "", model.epoch)
+    return Wake(model.at, model.reason or "", model.epoch, service=model.service or "")

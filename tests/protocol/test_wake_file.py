@@ -26,7 +26,7 @@ def test_no_file_is_no_wish(tmp_path: Path) -> None:
 def test_a_time_comes_as_unix_seconds_or_rfc_3339_and_unknown_keys_are_ignored(
     tmp_path: Path,
 ) -> None:
-    wish = {"at": "2026-03-02T06:00:00+01:00", "epoch": 3, "reason": "pause", "service": "other"}
+    wish = {"at": "2026-03-02T06:00:00+01:00", "epoch": 3, "reason": "pause", "mood": "good"}
     assert written(tmp_path, json.dumps(wish)) == Wake(1772427600.0, "pause", 3)
     assert written(tmp_path, '{"at": 1772427600.5, "epoch": 1}') == Wake(1772427600.5, "", 1)
 
