@@ -14,6 +14,7 @@ from typing import Any
 
 from supervisor.config.paths import Project
 from supervisor.core.run import Checkpoint, RunState
+from supervisor.errors import EnvironmentFaultError
 from supervisor.protocol.atomic import write_atomic, write_atomic_within
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import CHECKPOINT_LIMIT_BYTES, read_bytes
@@ -64,15 +65,14 @@ def prepare_resume(project: Project, state: RunState) -> Resume:
     """Put the newest good generation in place for the next attempt; blocks.
 
     A live file that is none of it was torn, tampered with or never recorded: it is set aside,
-    never deleted.
+    never deleted. Raises EnvironmentFaultError when a kept copy cannot be read now.
     """
     run_dir, name = project.run_dir(state.id), state.spec.checkpoint
     live, newest = run_dir / name, state.checkpoint
     if newest is not None and _bytes_with(run_dir, name, newest.sha256) is not None:
         return Resume(live)
     for checkpoint in reversed(state.checkpoints):
-        copies = project.checkpoints_dir(state.id)
-        data = _bytes_with(copies, str(checkpoint.generation), checkpoint.sha256)
+        data = _kept_bytes(project.checkpoints_dir(state.id), checkpoint)
         if data is not None:
             _set_aside(project, state, live)
             write_atomic_within(run_dir, name, data)
@@ -167,6 +167,25 @@ def _set_aside(project: Project, state: RunState, live: Path) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     live.replace(directory / f"{state.epoch}-{live.name}")
     _bound_set_aside(directory)
+
+
+def _kept_bytes(copies: Path, checkpoint: Checkpoint) -> bytes | None:
+    """The copy of a generation; None when it is not what was kept.
+
+    Raises EnvironmentFaultError when the machine does not let us look (no descriptors, an I/O
+    error): that may pass, and an older generation would give completed work out again.
+    """
+    name = str(checkpoint.generation)
+    data = read_bytes(copies, name, limit_bytes=CHECKPOINT_LIMIT_BYTES)
+    if isinstance(data, Problem) and data.code == "unreadable":
+        raise EnvironmentFaultError(
+            f"checkpoint generation {name} cannot be read now: {data.found}",
+            why="an older one would give completed work out again",
+            fix="When it lasts, go back yourself: longwatch checkpoints RUN --rollback N.",
+        )
+    if isinstance(data, Problem) or hashlib.sha256(data).hexdigest() != checkpoint.sha256:
+        return None
+    return data
 
 
 def _bytes_with(directory: Path, name: str, sha256: str) -> bytes | None:

@@ -1,268 +1,241 @@
 """L1: the writers killed, or refused by the disk, at every system call they make.
 
-``python tests/faults/kill_points.py [--subject NAME] [--error EIO|ENOSPC]`` goes through all
-points; strace injects, so nothing of ours knows. After each point the files are read again: the
-old value or the new one, never a torn one, and whatever was acknowledged is there. A second life
-of the same writer then has to go on to the end.
+``python tests/faults/kill_points.py [--points N] [--seed S] [--subject NAME] [--fault FAULT]``
+goes through all points, then through N more that are drawn by the seed: two faults, one in each
+of two lives. strace injects, so nothing of ours knows. After each life the files are read again:
+the old value or the new one, never a torn one, and whatever was acknowledged is there. A last
+life without a fault has to go on to the end. A point counts only when its fault was injected.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
+import random
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from writers import ROUNDS, content
+from point_checks import CHECKS, ended_keeper, ran_again
+from tracer import Life, NoLifeError, Stall, Tracer, Zygote, counts, why_not
 
-from supervisor.agent.journal import checked_lines
-from supervisor.keeper.records import read_record
-from supervisor.protocol.checkpoint import checkpoint_check
-from supervisor.protocol.problem import Problem
-from supervisor.store.opening import connect_to_read
-from supervisor.store.reading import verify_chain
-
-WRITERS = Path(__file__).with_name("writers.py")
-RUN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
+KILL = "signal=KILL"
+FAULTS = (KILL, "error=EIO", "error=ENOSPC", "error=EIO:4", "error=ENOSPC:4")
+"""``:4``: four times in a row."""
 CALLS = {
     "store": ("pwrite64", "fdatasync", "openat", "ftruncate", "unlink"),
     "step": ("openat", "write", "fdatasync", "fsync", "rename", "ftruncate"),
     "record": ("openat", "write", "ftruncate", "rename"),
-}
-LIVES_ON = frozenset({"checkpoint", "step", "request", "store"})
-"""Subjects whose second life goes on from what the first one left."""
+    "keeper": ("openat", "write", "rename", "sendto", "recvfrom", "close", "waitid", "wait4",
+               "kill"),
+}  # fmt: skip
 USUAL_CALLS = ("openat", "write", "fsync", "rename", "renameat", "mkdir", "mkdirat", "close")
-LIMIT_S = 30.0
+LIVES_ON = frozenset({"checkpoint", "step", "request", "store", "keeper", "resume", "identity"})
+"""Subjects whose next life goes on from what the one before it left."""
+NO_REFUSAL = frozenset({"close", "waitid", "wait4", "recvfrom", "sendto", "kill"})
+"""What no disk refuses."""
+SPARE = 20
+"""Calls between the most that a thread made when it was traced and the one that is hit."""
+PARKED = 75
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One call of a writer, in the part under test."""
+
+    thread: str
+    """``main``, or ``other`` for any thread that it starts."""
+    call: str
+    index: int
+    """The how-manieth of its kind in that part, from 1."""
+    waste: int
+    """Vain calls that make it the one that strace hits."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One place where a writer meets a fault."""
+    """A writer and where its lives, but for the last one, meet a fault."""
 
     subject: str
-    call: str
-    when: int
-    """The how-manieth of this call, over the whole life of the process."""
     fault: str
-    """``signal=KILL`` or ``error=…``."""
+    places: tuple[Place, ...]
 
     def __str__(self) -> str:
-        """As on strace's command line."""
-        return f"{self.subject} inject={self.call}:{self.fault}:when={self.when}"
+        """What ``--only`` takes."""
+        where = "+".join(f"{place.thread}.{place.call}.{place.index}" for place in self.places)
+        return f"{self.subject}/{self.fault}/{where}"
 
 
-@cache
-def why_not() -> str | None:
-    """Why no kill points can be made here; None when they can."""
-    if shutil.which("strace") is None:
-        return "strace is not installed"
-    probe = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=write",
-             "-e", "inject=write:signal=KILL:when=1", "sh", "-c", "echo no"]  # fmt: skip
+@dataclass(slots=True)
+class Tally:
+    """What was tried."""
+
+    points: int = 0
+    """With the fault really injected into the first life, and into the second of two."""
+    missed: int = 0
+    """The writer did not come to that call."""
+    by_subject: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+
+
+class Forge:
+    """Tracers for all subjects and faults; one for each thread of the driver."""
+
+    def __init__(self) -> None:
+        cpus = sorted(os.sched_getaffinity(0))
+        self._cpu = random.SystemRandom().choice(cpus)
+        self._zygote = Zygote()
+        self.untraced = Stall(self._zygote, self._cpu)
+        self._tracers: dict[tuple[str, str], Tracer] = {}
+        self._limits: dict[str, dict[str, int]] = {}
+        self._places: dict[str, tuple[Place, ...]] = {}
+
+    def end(self) -> None:
+        """Nothing is left."""
+        for tracer in self._tracers.values():
+            tracer.end()
+        self._tracers.clear()
+        self.untraced.end()
+        self._zygote.end()
+
+    def trace(self, subject: str, calls: Iterable[str], *options: str) -> Life:
+        """One life that is only traced."""
+        wanted = f"trace={','.join(calls)},getpgid,execve"
+        tracer = Tracer(self._zygote, [*options, "-e", wanted], self._cpu)
+        try:
+            return tracer.live(subject, tracer.room(), 1)
+        finally:
+            tracer.end()
+
+    def places(self, subject: str) -> tuple[Place, ...]:
+        """Every call of the part under test, from one life that is only traced."""
+        if subject not in self._places:
+            calls = CALLS.get(subject, USUAL_CALLS)
+            life = self.trace(subject, calls)
+            by_thread, before = counts(life)
+            limits = {call: max(n[call] for n in by_thread.values()) + SPARE for call in calls}
+            self._limits[subject] = limits
+            own = by_thread.pop(life.pid, Counter())
+            # Children of the writer (a keeper has some) execute another program; threads do not.
+            others = [n for n in by_thread.values() if not n["execve"]]
+            most = {call: max([n[call] for n in others], default=0) for call in calls}
+            found = [
+                Place("main", call, index, limits[call] - before[call] - index)
+                for call in calls
+                for index in range(1, own[call] - before[call] + 1)
+            ]
+            found += [
+                Place("other", call, index, limits[call] - index)
+                for call in calls
+                for index in range(1, most[call] + 1)
+            ]
+            self._places[subject] = tuple(found)
+        return self._places[subject]
+
+    def points(self, subject: str, fault: str) -> Iterator[Point]:
+        """One fault, at each place where it can be."""
+        for place in self.places(subject):
+            if fault == KILL or place.call not in NO_REFUSAL:
+                yield Point(subject, fault, (place,))
+
+    def tracer(self, subject: str, fault: str) -> Tracer:
+        """Made when it is first asked for."""
+        known = self._tracers.get((subject, fault))
+        if known is None:
+            self.places(subject)
+            what, _, times = fault.partition(":")
+            options = ["-e", f"trace={','.join(self._limits[subject])}"]
+            for call, limit in self._limits[subject].items():
+                when = f"{limit}..{limit + int(times) - 1}" if times else str(limit)
+                if what == KILL or call not in NO_REFUSAL:
+                    options += ["-e", f"inject={call}:{what}:when={when}"]
+            known = self._tracers[subject, fault] = Tracer(self._zygote, options, self._cpu)
+        return known
+
+    def forget(self, point: Point) -> None:
+        """The stalls of a point whose life did not end are of no more use."""
+        tracer = self._tracers.pop((point.subject, point.fault), None)
+        if tracer is not None:
+            tracer.end()
+        self.untraced.end()
+        self.untraced = Stall(self._zygote, self._cpu)
+
+
+def try_point(forge: Forge, point: Point) -> tuple[bool, str | None]:
+    """Whether the fault was injected, and what is wrong after it."""
     try:
-        done = subprocess.run(probe, capture_output=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"strace does not work here: {error}"
-    if done.stdout:
-        return f"strace cannot attach here: {done.stderr.decode(errors='replace')[:200]}"
-    return None
+        return _try(forge.tracer(point.subject, point.fault), forge.untraced, point)
+    except NoLifeError as error:
+        forge.forget(point)
+        return True, f"{point}: {error}"
 
 
-def points(subject: str, fault: str) -> Iterator[Point]:
-    """Every call of the part under test, from one life that is only traced."""
-    calls = CALLS.get(subject, USUAL_CALLS)
-    counts, before = _trace(subject, calls)
-    for call in calls:
-        for when in range(before.get(call, 0) + 1, counts.get(call, 0) + 1):
-            yield Point(subject, call, when, fault)
+def _try(tracer: Tracer, untraced: Stall, point: Point) -> tuple[bool, str | None]:
+    subject, check, room = point.subject, CHECKS[point.subject], tracer.room()
+    told = hits = 0
+    for number, place in enumerate(point.places, 1):
+        life = tracer.live(subject, room, number, call=place.call, thread=place.thread,
+                           waste=place.waste)  # fmt: skip
+        hits += life.is_hit
+        told = max(told, life.acks)
+        if problem := check(room, told):
+            return True, f"{point}: after ack {told}: {problem}"
+    is_hit = hits == len(point.places)
+    if subject not in LIVES_ON:
+        return is_hit, None
+    last = untraced.live(subject, room, len(point.places) + 1)
+    if last.status != (PARKED if subject == "request" else 0):
+        return True, f"{point}: the last life ended with {last.status}: {last.output}"
+    problem = check(room, max(told, last.acks))
+    if subject == "step":
+        problem = problem or ran_again(room, hits)
+    if subject == "keeper":
+        problem = problem or ended_keeper(room)
+    return is_hit, f"{point}: after the last life: {problem}" if problem else None
 
 
-def trace_lines(subject: str, calls: tuple[str, ...]) -> list[str]:
-    """The named calls of the part under test, as strace writes them."""
-    place = Path(tempfile.mkdtemp(prefix="lwk-", dir="/tmp"))
-    try:
-        log = place.with_name(place.name + ".trace")
-        _life(subject, place, 1, ["strace", "-f", "-qq", "-y", "-o", str(log),
-                                  "-e", f"trace={','.join(calls)},getpgid"])  # fmt: skip
-        lines = [line.partition(" ")[2].strip() for line in log.read_text().splitlines()]
-        log.unlink()
-        return lines
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def drawn(forge: Forge, subject: str, fault: str, seed: int) -> Iterator[Point]:
+    """Points with a fault in each of two lives, without end; one seed is one sequence."""
+    rng = random.Random(f"{seed}:{subject}:{fault}")
+    single = [point.places[0] for point in forge.points(subject, fault)]
+    while single:
+        yield Point(subject, fault, (rng.choice(single), rng.choice(single)))
 
 
-def _trace(subject: str, calls: tuple[str, ...]) -> tuple[dict[str, int], dict[str, int]]:
-    counts: dict[str, int] = {}
-    before: dict[str, int] = {}
-    for line in trace_lines(subject, calls):
-        if line.startswith("getpgid("):
-            before = dict(counts)
-        elif found := re.match(r"(\w+)\(", line):
-            counts[found[1]] = counts.get(found[1], 0) + 1
-    return counts, before
+def parse_point(forge: Forge, text: str) -> Point:
+    """The point that prints as ``text``. Raises KeyError when the writer has no such call."""
+    subject, fault, where = text.split("/")
+    known = {f"{p.thread}.{p.call}.{p.index}": p for p in forge.places(subject)}
+    return Point(subject, fault, tuple(known[name] for name in where.split("+")))
 
 
-def _life(
-    subject: str, place: Path, life: int, prefix: list[str] | None = None
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*(prefix or []), sys.executable, str(WRITERS), subject, str(place)],
-        env={**os.environ, "LIFE": str(life)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=LIMIT_S,
-        check=False,
-    )
-
-
-def try_point(point: Point) -> str | None:
-    """What is wrong after this fault, or None."""
-    place = Path(tempfile.mkdtemp(prefix="lwk-", dir="/tmp"))
-    try:
-        prefix = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={point.call}",
-                  "-e", f"inject={point.call}:{point.fault}:when={point.when}"]  # fmt: skip
-        first = _life(point.subject, place, 1, prefix)
-        told = _acks(first.stdout)
-        if problem := _CHECKS[point.subject](place, told):
-            return f"{point}: after ack {told}: {problem}"
-        if point.subject not in LIVES_ON:
-            return None
-        second = _life(point.subject, place, 2)
-        parked = 75 if point.subject == "request" else 0
-        if second.returncode != parked:
-            return f"{point}: the second life ended with {second.returncode}: {second.stderr}"
-        if problem := _CHECKS[point.subject](place, max(told, _acks(second.stdout))):
-            return f"{point}: after the second life: {problem}"
-        return None
-    except subprocess.TimeoutExpired:
-        return f"{point}: not over within {LIMIT_S:g} s"
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
-
-
-def _acks(output: str) -> int:
-    return max([int(number) for number in re.findall(r"^ack (\d+)$", output, re.M)], default=0)
-
-
-def _check_atomic(place: Path, told: int) -> str | None:
-    path = place / "file"
-    if not path.exists():
-        return "the file is gone" if told else None
-    data = path.read_bytes()
-    if data not in [content(number) for number in range(max(1, told), ROUNDS + 1)]:
-        return f"torn or old: {data[:8]!r}, {len(data)} bytes"
-    return None
-
-
-def _check_answer(place: Path, told: int) -> str | None:
-    path = place / "answers" / "approve-1.json"
-    if not path.exists():
-        return "the answer is gone" if told else None
-    return None if json.loads(path.read_bytes())["comment"] == "c" * 5000 else "altered"
-
-
-def _check_kept(place: Path, told: int) -> str | None:
-    for number in range(1, ROUNDS + 1):
-        path = place / ".longwatch" / "records" / RUN / "checkpoints" / str(number)
-        if number <= told and not path.exists():
-            return f"generation {number} is gone"
-        if path.exists() and path.read_bytes() != content(number):
-            return f"generation {number} is torn"
-    return None
-
-
-def _check_record(place: Path, told: int) -> str | None:
-    for number in range(1, ROUNDS + 1):
-        found = read_record(str(place / f"exit-{number}.json"), "r", number)
-        if found is None and number <= told:
-            return f"record {number} is gone"
-        if found is not None and found.get("code") != number:
-            return f"record {number} is torn: {found}"
-    return None
-
-
-def _check_checkpoint(place: Path, told: int) -> str | None:
-    path = place / "run" / "checkpoint.json"
-    if not path.exists():
-        return "the checkpoint is gone" if told else None
-    data = path.read_bytes()
-    checked = checkpoint_check(data, RUN, "checkpoint.json")
-    if isinstance(checked, Problem):
-        return str(checked)
-    saved = json.loads(data)["state"]["user"]
-    return None if saved >= told else f"{saved} was saved, {told} was promised"
-
-
-def _check_step(place: Path, told: int) -> str | None:
-    journal, ledger = place / "run" / "journal.jsonl", place / "ledger"
-    bodies, _size = checked_lines(journal.read_bytes() if journal.exists() else b"")
-    if len(bodies) < told:
-        return f"{len(bodies)} steps are in the journal, {told} were promised"
-    for body in bodies:
-        name = json.loads(b"{" + body).get("result_file")
-        if name and not (place / "run" / name).exists():
-            return f"the result {name} is gone"
-    ran = ledger.read_text().split() if ledger.exists() else []
-    again = [number for number in set(ran) if ran.count(number) > 1]
-    # Only the one in flight at the fault may have run twice.
-    return f"{again} ran more than once" if len(again) > 1 else None
-
-
-def _check_request(place: Path, told: int) -> str | None:
-    found = list((place / "run").glob("requests/*.json"))
-    if told and len(found) != 1:
-        return f"{len(found)} requests"
-    torn = [path.name for path in found if json.loads(path.read_bytes())["title"] != "Publish?"]
-    return f"{torn} are torn" if torn else None
-
-
-def _check_store(place: Path, told: int) -> str | None:
-    path = place / "state.db"
-    if not told and (not path.exists() or not path.stat().st_size):
-        return None
-    with connect_to_read(path) as connection:
-        if not told and not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            return None  # Killed before the schema was there.
-        report = verify_chain(connection)
-    if report.problem:
-        return report.problem
-    return None if report.last_seq >= told else f"{report.last_seq} stored, {told} acknowledged"
-
-
-_CHECKS: dict[str, Callable[[Path, int], str | None]] = {
-    "atomic": _check_atomic, "answer": _check_answer, "kept": _check_kept,
-    "record": _check_record, "checkpoint": _check_checkpoint, "step": _check_step,
-    "request": _check_request, "store": _check_store,
-}  # fmt: skip
-
-
-def unsynced(subject: str) -> list[str]:
+def unsynced(forge: Forge, subject: str) -> list[str]:
     """What is not on the disk at the moment of an acknowledgement, by one traced life.
 
     A kill cannot show it, because the page cache outlives a process: every file that was written
     has to be synced before it is renamed or promised, every new name by a sync of its folder.
     """
     calls = ("write", "pwrite64", "fsync", "fdatasync", "rename", "renameat")
-    bad, files, folders = [], set[str](), set[str]()
-    for line in trace_lines(subject, calls):
-        call = line.partition("(")[0]
+    bad, files, folders, is_on = [], set[str](), set[str](), False
+    for line in forge.trace(subject, calls, "-y").log:
+        call = line.split()[1].partition("(")[0]
         quoted = re.findall(r'"([^"]*)"', line)
         opened = re.search(r"\d+<([^>]*)>", line)
         path = opened[1] if opened else ""
-        if call == "write" and quoted and quoted[0].startswith("ack "):
+        if call == "getpgid":
+            is_on = True
+        elif not is_on:
+            continue
+        elif call == "write" and quoted and quoted[0].startswith("ack "):
             bad += [f"{quoted[0][:5]} before {name} is synced" for name in (*files, *folders)]
-        elif any(word in line for word in ("progress.json", "ledger", "/epoch", "-shm")):
+        elif any(word in line for word in ("progress.json", "ledger", "/epoch", "-shm", ".out1")):
             continue  # These promise nothing.
         elif call in ("write", "pwrite64") and "/lwk-" in path:
             files.add(path)
@@ -276,30 +249,93 @@ def unsynced(subject: str) -> list[str]:
     return bad
 
 
+# The long version.
+
+_forges: list[Forge] = []
+"""The one of this worker process."""
+
+
+def _begin_worker() -> None:
+    _forges.append(Forge())
+
+
+def _work(subject: str, fault: str, draws: int, seed: int) -> Tally:
+    """All points of a writer with one fault, then ``draws`` with two."""
+    forge, tally = _forges[0], Tally()
+    singles = forge.points(subject, fault)
+    doubles = drawn(forge, subject, fault, seed) if subject in LIVES_ON else iter(())
+    for point in (*singles, *(point for _, point in zip(range(draws), doubles, strict=False))):
+        is_hit, problem = try_point(forge, point)
+        tally.points += is_hit
+        tally.missed += not is_hit
+        if problem:
+            tally.violations.append(problem)
+            print(
+                f"{problem}\nagain: python tests/faults/kill_points.py --only {point}", flush=True
+            )
+    tally.by_subject[subject] += tally.points
+    return tally
+
+
+def _end_worker(_number: int) -> None:
+    for forge in _forges:
+        forge.end()
+    _forges.clear()
+
+
+def run_all(tasks: Iterable[tuple[str, str, int, int]], jobs: int) -> Tally:
+    """Every task (subject, fault, draws, seed), in processes of their own."""
+    total = Tally()
+    with ProcessPoolExecutor(jobs, initializer=_begin_worker) as pool:
+        for done in [pool.submit(_work, *task) for task in tasks]:
+            tally = done.result()
+            total.points += tally.points
+            total.missed += tally.missed
+            total.by_subject += tally.by_subject
+            total.violations += tally.violations
+        list(pool.map(_end_worker, range(jobs)))
+    return total
+
+
 def main() -> int:
     """All points, or those of one subject; exit status 1 with a violation."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--subject", choices=sorted(_CHECKS))
-    parser.add_argument("--error", choices=("EIO", "ENOSPC"))
+    parser.add_argument("--points", type=int, default=0, help="drawn with two faults, in all")
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--subject", choices=sorted(CHECKS))
+    parser.add_argument("--fault", choices=FAULTS)
+    parser.add_argument("--only", metavar="POINT", help="one point, as it was printed")
     arguments = parser.parse_args()
     if reason := why_not():
         print(f"skipped: {reason}")
         return 0
-    faults = [f"error={arguments.error}"] if arguments.error else [
-        "signal=KILL", "error=EIO", "error=ENOSPC"]  # fmt: skip
-    began, tried, bad = time.monotonic(), 0, 0
-    for subject in [arguments.subject] if arguments.subject else sorted(_CHECKS):
-        for fault in faults:
-            for point in points(subject, fault):
-                if fault != "signal=KILL" and point.call == "close":
-                    continue
-                tried += 1
-                if problem := try_point(point):
-                    bad += 1
-                    print(problem, flush=True)
-        print(f"{subject}: {tried} points so far, {time.monotonic() - began:.0f} s", flush=True)
-    print(f"{tried} points, {bad} violations")
-    return 1 if bad else 0
+    if arguments.only:
+        return _one(arguments.only)
+    began = time.monotonic()
+    subjects = [arguments.subject] if arguments.subject else sorted(CHECKS)
+    faults = [arguments.fault] if arguments.fault else FAULTS
+    pairs = [(subject, fault) for subject in subjects for fault in faults]
+    able = sum(subject in LIVES_ON for subject, _fault in pairs) or 1
+    draws = -(-arguments.points // able)
+    total = run_all([(*pair, draws, arguments.seed) for pair in pairs], arguments.jobs)
+    print(", ".join(f"{name} {count}" for name, count in sorted(total.by_subject.items())))
+    print(
+        f"{total.points} points, {len(total.violations)} violations, "
+        f"{time.monotonic() - began:.1f} s, seed {arguments.seed}; {total.missed} more were "
+        "drawn whose writer did not come to the call"
+    )
+    return 1 if total.violations else 0
+
+
+def _one(text: str) -> int:
+    forge = Forge()
+    try:
+        is_hit, problem = try_point(forge, parse_point(forge, text))
+    finally:
+        forge.end()
+    print(problem or f"{text}: no violation; the fault was {'' if is_hit else 'not '}injected")
+    return 1 if problem else 0
 
 
 if __name__ == "__main__":

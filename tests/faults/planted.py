@@ -153,6 +153,14 @@ BUGS = (
         "test_a_keeper_that_dies_during_recovery_makes_nobody_think_the_agent_is_dead",
     ),
     Bug(
+        "a copy that cannot be read is a damaged one", "engine/checkpoints.py",
+        'if isinstance(data, Problem) and data.code == "unreadable":',
+        'if isinstance(data, Problem) and data.code == "never":',
+        "tests/engine/test_engine_resume.py::"
+        "test_a_copy_that_cannot_be_opened_now_costs_no_generation",
+        is_fast=True,
+    ),
+    Bug(
         "answers are not delivered again", "engine/recover.py",
         "        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED)\n",
         "        if request.state in ()\n",

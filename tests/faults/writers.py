@@ -1,24 +1,30 @@
-"""Small programs that write through the real code, for kill points: ``writers.py SUBJECT PLACE``.
+"""Small programs that write through the real code, for the kill points.
 
-Each says ``ack N`` on standard output once a promise was made, unbuffered. ``os.getpgid(0)``
-marks where the part under test begins, so that kill points skip the start of Python. ``LIFE`` is
-which life of the same run it is.
+Each says ``ack N`` on standard output once a promise was made, unbuffered, and calls ``ready``
+where the part under test begins: ``zygote.py`` puts its own there. ``LIFE`` is which life of the
+same run it is. What a subject returns is its exit status.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import os
 import sys
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "store"))
+
 ROUNDS = 4
+RUN = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
 def ready() -> None:
     """The part under test begins."""
-    os.getpgid(0)
 
 
 def ack(number: int) -> None:
@@ -65,8 +71,64 @@ def kept(place: Path) -> None:
     project = Project(place)
     ready()
     for number in range(1, ROUNDS + 1):
-        keep(project, "01ARZ3NDEKTSV4RRFFQ69G5FAV", number, content(number))
+        keep(project, RUN, number, content(number))
         ack(number)
+
+
+def identity(place: Path) -> None:
+    """Who a run is, before its first process."""
+    from store_samples import created, state_after
+
+    from supervisor.config.paths import Project
+    from supervisor.engine.keepsakes import keep_identity
+
+    project = Project(place)
+    ready()
+    for number in range(1, ROUNDS + 1):
+        state = replace(state_after(created(number)), id=f"{RUN[:-1]}{number}")
+        project.record_dir(state.id).mkdir(mode=0o700, parents=True, exist_ok=True)
+        keep_identity(project, state)
+        ack(number)
+
+
+def resume(place: Path) -> None:
+    """A torn checkpoint is set aside and the newest good generation put in its place."""
+    from store_samples import created, state_after
+
+    from supervisor.config.paths import Project
+    from supervisor.core.run import Checkpoint
+    from supervisor.engine.checkpoints import keep, prepare_resume
+
+    project = Project(place)
+    first = state_after(created(1))
+    kept = tuple(
+        Checkpoint(number, hashlib.sha256(content(number)).hexdigest(), 12_000, 0.0, 1)
+        for number in range(1, ROUNDS + 1)
+    )
+    state = replace(first, id=RUN, checkpoints=kept)
+    live = project.run_dir(RUN) / state.spec.checkpoint
+    live.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in range(1, ROUNDS + 1):
+        keep(project, RUN, number, content(number))
+    if os.environ.get("LIFE", "1") == "1":
+        live.write_bytes(b"torn")
+    ready()
+    for number in range(1, ROUNDS + 1):
+        found = prepare_resume(project, state)
+        ack(number)
+        if found.path is None or live.read_bytes() != content(ROUNDS):
+            os.write(1, b"not the newest generation\n")
+            raise SystemExit(1)
+        live.write_bytes(b"torn again, %d" % number)
+
+
+def keeper(place: Path) -> int:
+    """The real keeper: it starts attempts, ends one and records every exit, for a small engine."""
+    from supervisor.keeper.loop import keep
+
+    engine = [sys.executable, "-I", "-S", str(HERE / "keeper_engine.py"), str(place)]
+    ready()
+    return keep(str(place), engine)
 
 
 def record(place: Path) -> None:
@@ -85,7 +147,7 @@ def record(place: Path) -> None:
 def _be_an_agent(place: Path) -> None:
     life = os.environ.get("LIFE", "1")
     os.environ.update(
-        LONGWATCH_RUN_DIR=str(place / "run"), LONGWATCH_RUN_ID="01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        LONGWATCH_RUN_DIR=str(place / "run"), LONGWATCH_RUN_ID=RUN,
         LONGWATCH_AGENT="a", LONGWATCH_EPOCH=life, LONGWATCH_ATTEMPT=life,
         LONGWATCH_PROTOCOL="1",
     )  # fmt: skip
@@ -141,14 +203,13 @@ def request(place: Path) -> None:
 
 def store(place: Path) -> None:
     """The event log: each batch is told once it is durable."""
-    sys.path.insert(0, str(Path(__file__).parents[1] / "store"))
     from store_samples import created, state_after
 
     from supervisor.store.event_log import SqliteEventLog
 
     async def append() -> None:
-        log = await SqliteEventLog.open(place / "state.db")
         ready()
+        log = await SqliteEventLog.open(place / "state.db")
         for seq in range(log.last_seq + 1, log.last_seq + ROUNDS + 1):
             log.append([created(seq)], [state_after(created(seq))], ack)
             await log.durable(seq)
@@ -157,10 +218,23 @@ def store(place: Path) -> None:
     asyncio.run(append())
 
 
-SUBJECTS = {
-    "atomic": atomic, "answer": answer, "kept": kept, "record": record,
-    "checkpoint": checkpoint, "step": step, "request": request, "store": store,
-}  # fmt: skip
+def warm() -> None:
+    """Import what the subjects import, before anything is traced."""
+    import sqlite3  # noqa: F401
 
-if __name__ == "__main__":
-    SUBJECTS[sys.argv[1]](Path(sys.argv[2]))
+    import store_samples  # noqa: F401
+
+    import supervisor.agent.agent
+    import supervisor.engine.answers
+    import supervisor.engine.checkpoints
+    import supervisor.engine.keepsakes
+    import supervisor.keeper.loop
+    import supervisor.protocol.atomic
+    import supervisor.store.event_log  # noqa: F401
+
+
+SUBJECTS: dict[str, Callable[[Path], int | None]] = {
+    "atomic": atomic, "answer": answer, "kept": kept, "identity": identity, "resume": resume,
+    "record": record, "keeper": keeper, "checkpoint": checkpoint, "step": step,
+    "request": request, "store": store,
+}  # fmt: skip
