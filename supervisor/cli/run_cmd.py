@@ -8,6 +8,7 @@ Ctrl-C and SIGTERM stop what this command started; a lost terminal (SIGHUP) only
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import signal
 import time
@@ -20,10 +21,9 @@ from supervisor.cli.live import Live
 from supervisor.cli.session import ensure_engine, own_name
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
-from supervisor.core.describe import answer_hint
-from supervisor.core.events import Recorded
+from supervisor.core.describe import answer_hint, reason_words
+from supervisor.core.events import Recorded, RequestReminded
 from supervisor.core.run import FINAL, RunState
-from supervisor.core.text import safe_text
 from supervisor.errors import RefusedError, UserError
 
 NOTICE_WAIT_S = 0.5
@@ -112,6 +112,8 @@ class _Following:
         self._mine = [e["id"] for e in started if e["action"] != "already running"]
         self._asked: set[str] = set()
         """Questions never asked again here: the event that closes one may still be on its way."""
+        self._left_open: dict[str, float] = {}
+        """Of these, the ones that got no answer, and when: a later reminder brings them up."""
         self._follower = Follower(
             self.live.mirror,
             {entry["id"] for entry in started},
@@ -136,12 +138,16 @@ class _Following:
 
     def _see(self, recorded: Recorded, state: RunState | None) -> None:
         self._follower.see(recorded, state)
+        if isinstance(recorded.event, RequestReminded):
+            request_id = recorded.event.request_id
+            if recorded.at.wall > self._left_open.get(request_id, math.inf):
+                del self._left_open[request_id]
+                self._asked.discard(request_id)
 
     def _say_where_they_stand(self) -> None:
         for state in self._follower.states():
-            output.line(
-                f"          {state.agent:<16}  {state.status}: {safe_text(state.reason, limit=500)}"
-            )
+            reason = reason_words(state, self.live.mirror.taken_at)
+            output.line(f"          {state.agent:<16}  {state.status}: {reason}")
             if not self._is_terminal:
                 for request in state.open_requests:
                     self._follower.hint(request)
@@ -166,6 +172,7 @@ class _Following:
             except (EOFError, OSError, UnicodeDecodeError):
                 answer = None  # No input, no terminal any more, or keys that are no text.
             if answer is None:
+                self._left_open[request.id] = time.time()
                 output.line(f"left open; answer it with: {answer_hint(request)}")
                 return
             try:

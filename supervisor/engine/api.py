@@ -296,7 +296,8 @@ def _may_concern(state: RunState, fact: Fact) -> bool:
     if isinstance(fact, f.RestartWanted):
         return state.status not in FINAL
     if isinstance(fact, f.ResumeWanted):
-        return state.status is Status.PAUSED
+        is_held_asleep = state.wake is not None and state.wake.is_held
+        return state.status is Status.PAUSED or is_held_asleep
     return state.status not in FINAL
 
 

@@ -121,9 +121,9 @@ class Session:
 def follow(project: Any) -> Iterator[Any]:
     opened: list[Session] = []
 
-    def start(script: str) -> Session:
+    def start(script: str, settings: str = "") -> Session:
         project.script("agent.py", script)
-        project.configure('[agents.asker]\ncommand = ["{python}", "agent.py"]\n')
+        project.configure(f'[agents.asker]\ncommand = ["{{python}}", "agent.py"]\n{settings}\n')
         opened.append(Session(project, "run", "--headless"))
         return opened[-1]
 
@@ -184,6 +184,20 @@ def test_the_end_of_input_and_anything_unclear_leave_it_open(
     session.type("\x03")
     session.expect("stopping what this command started")
     assert session.end() == 1
+
+
+def test_a_question_left_open_is_asked_again_when_it_is_reminded_of(
+    project: Any, follow: Any
+) -> None:
+    session = follow(ASKS_BEHIND_A_GATE, 'remind_after = "1s"')
+    (project.directory / "gate").touch()
+    session.expect("empty leaves it open): ")
+    session.type("\n")
+    session.expect("left open")
+    assert "still waits for you" in session.expect("empty leaves it open): ")
+    session.type("y at last\n")
+    assert session.end() == 0, session.seen
+    assert (project.directory / "said").read_text() == "True at last\n"
 
 
 def test_closing_the_window_leaves_the_agent_running(project: Any, follow: Any) -> None:

@@ -81,11 +81,11 @@ def test_the_operator_pauses_resumes_and_wakes_a_sleeping_run(project: Any) -> N
     run = project.wait_for("sleeper", "parked")
     assert [anomaly["kind"] for anomaly in run["anomalies"]] == ["sleep-past-deadline"]
     assert "sleeping until" in project.run("status").stdout
-    project.run("pause", "sleeper")
+    project.run("pause", "--all")
     paused = project.status_of("sleeper")
     assert paused["wake"]["held"] and paused["next_start_at"] is None
     assert "paused while sleeping" in project.run("why", "sleeper").stdout
-    project.run("resume", "sleeper")
+    project.run("resume", "--all")
     assert project.status_of("sleeper")["next_start_at"] == run["next_start_at"]
     assert "woken" in project.run("start", "sleeper").stdout
     assert project.wait_for("sleeper", "succeeded")["attempt"] == 2
