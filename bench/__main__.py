@@ -7,10 +7,15 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import fleet, flood, restart
+from bench import calls, fleet, flood, restart
 from bench.figures import Report, head
 
-PARTS = {"restart": restart.measure, "fleet": fleet.measure, "flood": flood.measure}
+PARTS = {
+    "restart": restart.measure,
+    "fleet": fleet.measure,
+    "flood": flood.measure,
+    "calls": calls.measure,
+}
 
 
 def main() -> int:

@@ -65,6 +65,9 @@ class Provider:
         if path in ("/script", "/always"):
             setattr(self, path[1:], json.loads(body))
             return await _reply(writer, 200, {})
+        if path == "/forget":
+            self.log.clear()
+            return await _reply(writer, 200, {})
         request = json.loads(body or b"{}")
         step = self.script.pop(0) if self.script else self.always
         self.log.append(
