@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core.due import keeper_deadline, start_left_s
+from supervisor.core.due import keeper_deadline, reminder_left_s, start_left_s
 from supervisor.core.effects import Effect, Spawn
 from supervisor.core.events import Event
 from supervisor.core.facts import Fact
@@ -41,6 +41,7 @@ def check_decision(before: RunState, fact: Fact, now: Moment, decision: Decision
     _numbers(before, after)
     _starts(before, fact, now, events, effects)
     _answers(before, after)
+    _reminders(before, now, events)
     _clocks(before, after, now, events)
     if before.status in FINAL and after.status is not before.status:
         _demand(isinstance(events[0], e.RunReopened), "a run that is over stays over", events)
@@ -103,6 +104,18 @@ def _answers(before: RunState, after: RunState) -> None:
             _demand(now_is == request, "I4: a closed request never changes", request.id)
         if request.state is RequestState.OPEN:
             _demand(now_is is not None, "I4: an open request is never forgotten", request.id)
+
+
+def _reminders(before: RunState, now: Moment, events: tuple[Event, ...]) -> None:
+    """Each one counts on, belongs to an open question, and none comes before it is due."""
+    asked = {request.id: request for request in before.open_requests}
+    for event in events:
+        if isinstance(event, e.RequestReminded):
+            request = asked.get(event.request_id)
+            assert request is not None, "a reminder of a question that is not open"
+            _demand(event.number == request.reminded + 1, "reminders count on", event)
+            left_s = reminder_left_s(before, request, now)
+            _demand(event.is_overdue or left_s == 0.0, "no reminder before it is due", event)
 
 
 def _clocks(before: RunState, after: RunState, now: Moment, events: tuple[Event, ...]) -> None:

@@ -89,6 +89,7 @@ class World:
             env={},
             env_pass=(),
             unattended=draw.random() < 0.15,
+            remind_after_s=draw.choice((None, 5.0, 900.0)),
         )
 
     # -- safety -------------------------------------------------------------------------------
