@@ -9,20 +9,30 @@ from supervisor.agent.agent import Agent
 from supervisor.agent.answer import Answer
 from supervisor.agent.faults import (
     AgentFaultError,
+    AmbiguousCallError,
+    AsleepExit,
     FencedError,
+    JournalDamagedError,
     JournalMismatchError,
     ParkedExit,
     RequestRefusedError,
     StepFailedError,
+    UnfitValueError,
 )
+from supervisor.agent.recovery import Recovery
 
 __all__ = [
     "Agent",
     "AgentFaultError",
+    "AmbiguousCallError",
     "Answer",
+    "AsleepExit",
     "FencedError",
+    "JournalDamagedError",
     "JournalMismatchError",
     "ParkedExit",
+    "Recovery",
     "RequestRefusedError",
     "StepFailedError",
+    "UnfitValueError",
 ]

@@ -1,7 +1,7 @@
 """``Agent``: the one object an agent program talks to.
 
-It only joins the parts; each of them is one file beside this one. Not for use from several
-threads: steps are matched by their order.
+It only joins the parts; each of them is one file beside this one. May be used from several
+threads and tasks; ``positions`` says how their steps are told apart.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 from supervisor.agent import current
 from supervisor.agent.asking import Asking
 from supervisor.agent.checkpoint import CheckpointFile
+from supervisor.agent.durable import Durable
 from supervisor.agent.faults import (
     FencedError,
     NotEnteredError,
@@ -22,26 +23,28 @@ from supervisor.agent.journal import Journal
 from supervisor.agent.launch import Launch, read_launch
 from supervisor.agent.positions import Positions
 from supervisor.agent.progress import ProgressFile
+from supervisor.agent.recovery import Recovery, former_end
 from supervisor.agent.requests import Requests
-from supervisor.agent.run_files import RunFiles
+from supervisor.agent.run_files import WAKE, RunFiles
 from supervisor.agent.shutdown import Shutdown
+from supervisor.agent.sleep import Sleeps
 from supervisor.agent.steps import Steps
 from supervisor.agent.track import Tracks
+from supervisor.agent.values import Values
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
-    from typing import Any, ParamSpec, TypeVar
+    from typing import Any, TypeVar
 
     from supervisor.agent.answer import Answer
     from supervisor.agent.question import Question
 
     T = TypeVar("T")
-    P = ParamSpec("P")
 
 
-class Agent(Asking):
+class Agent(Asking, Durable):
     """One attempt of a run. Use it once: ``with Agent() as agent:``.
 
     Leaving the ``with`` normally means the run is done; with an exception, that it failed.
@@ -60,15 +63,23 @@ class Agent(Asking):
         fence = Fence(files, launch.run_id, launch.epoch)
         fence.claim()
         files.clear_leftovers()
+        files.remove(WAKE)
         self._fence = fence
+        self._positions.begin()
         self._progress = ProgressFile(files)
-        self._progress.resume()
-        self._checkpoint = CheckpointFile(files, fence, launch.run_id, launch.epoch)
+        former = self._progress.resume()
+        self._journal = Journal(files, fence, launch.epoch)
+        self._checkpoint = CheckpointFile(
+            files, fence, launch.run_id, launch.epoch, before=self._journal.sync
+        )
         self._checkpoint.resume(launch.resume_from)
         self._resumed = self._checkpoint.user
-        self._journal = Journal(files, fence, launch.epoch)
         self._journal.load()
         self._steps = Steps(self._journal, self._positions, self._shutdown, launch.run_id)
+        self._values = Values(self._journal, self._positions, self._shutdown)
+        self._sleeps = Sleeps(
+            files, self._values, self._positions, is_supervised=launch.is_supervised
+        )
         self._tracks = Tracks(
             files, self._checkpoint, self._progress, self._positions, self._shutdown
         )
@@ -79,7 +90,9 @@ class Agent(Asking):
             self._positions,
             self._shutdown,
             is_supervised=launch.is_supervised,
+            before=self._journal.sync,
         )
+        self._recovery = self._recovered(launch, former)
         self._pid = os.getpid()
         self._launch_or_none = launch
         self._progress.completed_steps = len(self._journal)
@@ -105,8 +118,26 @@ class Agent(Asking):
             self._launch.unlock()
         self._shutdown.remove()
 
+    def _recovered(self, launch: Launch, former: object) -> Recovery | None:
+        steps = len(self._journal)
+        if launch.resume_from is None and not steps and launch.attempt == 1:
+            return None
+        return Recovery(
+            attempt=launch.attempt,
+            epoch=launch.epoch,
+            steps=steps,
+            why=former_end(former),
+            state=self._resumed if launch.resume_from is not None else None,
+            positions=self._positions,
+        )
+
     def _leave(self, error: BaseException | None) -> None:
+        if type(error).__name__ == "CancelledError":
+            # What asyncio ends the other tasks with, the program's own included.
+            error = self._positions.parked or TerminatedExit()
         status = _status_after(error)
+        if status == "parked":
+            self._sleeps.write_wake(self._launch.epoch)
         if error is not None and not isinstance(error, FencedError):
             self._steps.leave(error)
         if status == "failed":
@@ -278,24 +309,6 @@ class Agent(Asking):
         """
         self._entered()
         self._checkpoint.user = state
-
-    def step(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """``fn(*args, **kwargs)``, journaled: once it completed it is never run again.
-
-        The result (JSON values, or UnfitValueError) is on the disk when this returns. Raises
-        what ``fn`` raises, JournalMismatchError when the program does not fit its journal.
-        """
-        self._entered()
-        result: T = self._steps.run(fn, args, kwargs)
-        self._progress.completed_steps = len(self._journal)
-        self._progress.touch()
-        return result
-
-    @property
-    def idempotency_key(self) -> str | None:
-        """Inside a step: the same whenever that step is tried again. Give it to services."""
-        self._entered()
-        return self._steps.idempotency_key
 
     def track(
         self,

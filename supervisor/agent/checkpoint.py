@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from _thread import allocate_lock
 
 from supervisor.agent.canonical import canonical, plain, sha256
 from supervisor.agent.faults import CheckpointDamagedError
@@ -16,6 +17,7 @@ from supervisor.agent.run_files import CHECKPOINT, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 FORMAT = 1
@@ -24,7 +26,18 @@ FORMAT = 1
 class CheckpointFile:
     """Writes ``checkpoint.json`` of one attempt; the sequence goes on over the whole run."""
 
-    def __init__(self, files: RunFiles, fence: Fence, run_id: str, epoch: int) -> None:
+    def __init__(
+        self,
+        files: RunFiles,
+        fence: Fence,
+        run_id: str,
+        epoch: int,
+        *,
+        before: Callable[[], None],
+    ) -> None:
+        self._before = before
+        """Called before each write: what it may rest on is on the disk first."""
+        self._lock = allocate_lock()
         self._files = files
         self._fence = fence
         self._run_id = run_id
@@ -57,9 +70,14 @@ class CheckpointFile:
 
     def save(self) -> None:
         """Store ``user`` and ``tracks``; on the disk when this returns."""
+        self._before()
+        with self._lock:
+            self._save()
+
+    def _save(self) -> None:
         self._fence.check()
         # Through JSON once, so that the hash is of what a reader will find in the file.
-        state = plain({"user": self.user, "tracks": self.tracks}, "the checkpoint")
+        state = plain({"user": self.user, "tracks": dict(self.tracks)}, "the checkpoint")
         envelope = {
             "longwatch_checkpoint": FORMAT,
             "run_id": self._run_id,

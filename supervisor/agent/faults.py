@@ -56,7 +56,11 @@ class TrackMismatchError(AgentFaultError):
 class StepFailedError(AgentFaultError):
     """A step that failed before, replayed, when its exception class is not known any more."""
 
-    retryable = None
+    def __init__(self, message: str, kind: str = "", *, retryable: bool | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """The class of the error, as text."""
+        self.retryable = retryable
 
 
 class RequestRefusedError(AgentFaultError):
@@ -80,11 +84,20 @@ class FencedError(SystemExit):
 
 
 class ParkedExit(SystemExit):
-    """The process leaves until a question is answered. Exit status 75."""
+    """The process leaves until a question is answered, or a sleep is over. Exit status 75."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__(EX_TEMPFAIL)
         self.request_id = request_id
+
+
+class AsleepExit(ParkedExit):
+    """The process leaves until a sleep is over. Exit status 75."""
+
+    def __init__(self, at: float) -> None:
+        super().__init__("")
+        self.at = at
+        """Unix seconds."""
 
 
 class TerminatedExit(SystemExit):

@@ -1,12 +1,13 @@
 r"""The journal: the results of completed steps, one self-checking line each.
 
-A line is JSON, so any language reads and writes it:
+A line is JSON, so any language reads and writes it; docs/durable.md has the format:
 ``{"check":"89abcdef","epoch":1,"scope":"","name":"fetch","occurrence":0,"args":"…","result":…}``.
-``check`` is the CRC-32 (8 hex digits) of the bytes of the line that follow its comma, without the
-newline. ``args`` is a hash of the arguments. Instead of ``result`` a line has ``result_file`` and
-``result_sha256`` (a large result, in its own file), or ``error`` (the step failed).
+Instead of ``result`` a line has ``result_file`` and ``result_sha256`` (a large result, in its own
+file), or ``error`` (the step failed).
 
-Nothing here ever rewrites a complete line. A torn last line, which a crash leaves, is dropped.
+What counts, here and nowhere else: the lines in their order, without those of an older epoch than
+one before them (an outdated attempt wrote them) and those that a ``skip`` line behind them passed
+over. At one place the newest epoch's line counts, and within an epoch the first.
 An error that ended its attempt is what a restart should try again, so it does not count: it is
 the last line of its epoch, or a later line with ``"void":true`` takes it back.
 """
@@ -15,12 +16,13 @@ from __future__ import annotations
 
 import json
 import os
-from binascii import crc32
+import time
 
 from supervisor.agent.canonical import ascii_json, sha256
 from supervisor.agent.faults import JournalDamagedError
 from supervisor.agent.fence import Fence
-from supervisor.agent.run_files import JOURNAL, RESULTS, RunFiles, sync_directory, write_all
+from supervisor.agent.journal_file import JournalFile, checked_line, checked_lines
+from supervisor.agent.run_files import JOURNAL, RESULTS, RunFiles
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,29 +31,27 @@ if TYPE_CHECKING:
     Entry = dict[str, Any]
     Place = tuple[str, str, int]
 
-HEAD = b'{"check":"'
-BODY_AT = len(HEAD) + 8 + 2
-"""Offset of the checked bytes: after the head, 8 digits, a quote and a comma."""
 INLINE_LIMIT_BYTES = 65536
 """A larger result goes to a file of its own, so that the journal stays quick to read."""
 
 
 class Journal:
-    """The journal of one run, open for one attempt."""
+    """The journal of one run, open for one attempt. May be used from several threads."""
 
     def __init__(self, files: RunFiles, fence: Fence, epoch: int) -> None:
         self._files = files
         self._fence = fence
         self._epoch = epoch
-        self._descriptor: int | None = None
-        self._size = 0
+        self._file = JournalFile(files, fence, epoch)
         self._entries: dict[Place, Entry] = {}
         self._by_call: dict[tuple[str, str, str], list[Entry]] | None = None
         self._free: dict[tuple[str, str], int] = {}
+        self.values = 0
+        """How many of the entries are no steps but values: now, random, uuid, sleep."""
 
     def __len__(self) -> int:
         """Completed steps."""
-        return len(self._entries)
+        return len(self._entries) - self.values
 
     def load(self) -> None:
         """Read what former attempts completed.
@@ -59,12 +59,12 @@ class Journal:
         Raises JournalDamagedError for a bad line that is not the last one, FencedError for a
         line of a newer attempt.
         """
-        data = self._files.read(JOURNAL) or b""
-        bodies, self._size = checked_lines(data)
+        bodies = self._file.load()
         if bodies:
             entries = json.loads(b"[{" + b",{".join(bodies) + b"]")
             self._fence.hold(max(entry["epoch"] for entry in entries), JOURNAL)
             self._entries = _index(entries)
+            self.values = sum(1 for entry in self._entries.values() if "value" in entry)
 
     def find(self, scope: str, name: str, occurrence: int) -> Entry | None:
         """The completed step at this place of the program."""
@@ -98,9 +98,11 @@ class Journal:
             )
         return json.loads(data)
 
-    def append(self, place: Place, args: str, outcome: Entry) -> Entry:
-        """Store a completed step; on the disk when this returns."""
-        self._fence.check()
+    def append(self, place: Place, args: str, outcome: Entry, *, must_sync: bool = True) -> Entry:
+        """Store a completed step; on the disk when this returns.
+
+        Without ``must_sync`` it survives the end of the process only; ``sync`` does the rest.
+        """
         scope, name, occurrence = place
         entry: Entry = {
             "epoch": self._epoch,
@@ -108,32 +110,47 @@ class Journal:
             "name": name,
             "occurrence": occurrence,
             "args": args,
+            "at": round(time.time(), 3),
             **outcome,
         }
         line = format_line(entry)
         if len(line) > INLINE_LIMIT_BYTES and "result" in entry:
             self._move_result_out(entry)
             line = format_line(entry)
-        self._write(line)
+        self._file.append(line, must_sync=must_sync)
         self._entries[place] = entry
+        self.values += "value" in entry
         if self._by_call is not None:
             self._by_call.setdefault(_call(entry), []).append(entry)
         return entry
+
+    def sync(self) -> None:
+        """Everything appended so far is on the disk when this returns; cheap when it is."""
+        self._file.sync()
 
     def take_back(self, place: Place) -> None:
         """Make the error of this step not count: it ends the attempt, a restart runs it again."""
         entry = self._entries.pop(place, None)
         if entry is not None:
-            self._write(format_line({**entry, "epoch": self._epoch, "void": True}))
+            self._file.append(format_line({**entry, "epoch": self._epoch, "void": True}))
             self._by_call = None
 
+    def number_of(self, entry: Entry) -> int:
+        """The line of ``entry`` in the file, from 1: what ``longwatch journal`` calls it by."""
+        place = (entry["scope"], entry["name"], entry["occurrence"])
+        bodies, _size = checked_lines(self._files.read(JOURNAL) or b"")
+        for number, body in enumerate(bodies, start=1):
+            found = json.loads(b"{" + body)
+            if found["epoch"] == entry["epoch"] and _place(found) == place:
+                return number
+        return len(bodies) + 1
+
     def close(self) -> None:
-        """Give the descriptor back; may be called twice."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        """Give the file back; may be called twice."""
+        self._file.close()
 
     def _move_result_out(self, entry: Entry) -> None:
+        self._fence.check()
         data = ascii_json(entry.pop("result"), "a result").encode()
         digest = sha256(data)
         os.makedirs(self._files.path(RESULTS), mode=0o700, exist_ok=True)
@@ -141,83 +158,52 @@ class Journal:
         entry["result_sha256"] = digest
         self._files.write(entry["result_file"], data, durable=True)
 
-    def _write(self, line: bytes) -> None:
-        descriptor = self._open() if self._descriptor is None else self._descriptor
-        if os.fstat(descriptor).st_size != self._size:
-            self._somebody_else_wrote()
-        try:
-            write_all(descriptor, line)
-            os.fdatasync(descriptor)
-        except OSError:
-            # Disk full: take the half line back, so that the next append starts a fresh one.
-            os.ftruncate(descriptor, self._size)
-            raise
-        self._size += len(line)
-
-    def _open(self) -> int:
-        path = self._files.path(JOURNAL)
-        is_new = not os.path.exists(path)
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        self._descriptor = os.open(path, flags, 0o600)
-        if is_new:
-            sync_directory(self._files.directory)
-        elif os.fstat(self._descriptor).st_size > self._size and self._is_torn():
-            os.ftruncate(self._descriptor, self._size)
-        return self._descriptor
-
-    def _is_torn(self) -> bool:
-        _bodies, size = checked_lines(self._files.read(JOURNAL) or b"")
-        return size == self._size
-
-    def _somebody_else_wrote(self) -> None:
-        bodies, _size = checked_lines(self._files.read(JOURNAL) or b"")
-        newest = max((json.loads(b"{" + body)["epoch"] for body in bodies), default=0)
-        self._fence.hold(newest, JOURNAL)
-        raise JournalDamagedError(
-            f"{self._files.path(JOURNAL)} was changed by somebody else while this attempt "
-            "wrote it. Only one process may write a run's journal"
-        )
-
 
 def format_line(entry: Entry) -> bytes:
     """The line of ``entry``, newline included; UnfitValueError when JSON cannot carry it."""
-    body = ascii_json(entry, f"the result of step {entry['name']}").encode()[1:]
-    return HEAD + f'{crc32(body):08x}",'.encode() + body + b"\n"
+    return checked_line(ascii_json(entry, f"the result of step {entry['name']}").encode()[1:])
 
 
-def checked_lines(data: bytes) -> tuple[list[bytes], int]:
-    """The checked part of each good line, and the length in bytes that they take.
-
-    Only the last line may be bad, with or without its newline: that is a torn write.
-    """
-    lines = data.split(b"\n")
-    bodies: list[bytes] = []
-    size = 0
-    for number, line in enumerate(lines, start=1):
-        body = line[BODY_AT:]
-        if line[: len(HEAD)] != HEAD or line[len(HEAD) : BODY_AT] != b'%08x",' % crc32(body):
-            if any(lines[number:]):
-                raise JournalDamagedError(
-                    f"line {number} of {JOURNAL} does not match its own check, and it is not "
-                    "the last one: the file was altered. Restore it, or start a fresh run"
-                )
-            return bodies, size
-        if number == len(lines):
-            return bodies, size  # complete but for its newline: torn all the same
-        bodies.append(body)
-        size += len(line) + 1
-    return bodies, size
+def counting(entries: list[Entry]) -> list[bool]:
+    """Which lines count as far as epochs go; a ``skip`` line itself never does."""
+    counts: list[bool] = []
+    newest = 0
+    for entry in entries:
+        epoch = entry["epoch"]
+        if "skip" in entry:
+            passed = min(entry["skip"], len(counts))
+            counts[len(counts) - passed :] = [False] * passed
+        counts.append(epoch >= newest and "skip" not in entry)
+        newest = max(newest, epoch)
+    return counts
 
 
 def _index(entries: list[Entry]) -> dict[Place, Entry]:
+    epochs = [entry["epoch"] for entry in entries]
+    if epochs != sorted(epochs) or any("skip" in entry for entry in entries):
+        kept = zip(entries, counting(entries), strict=True)
+        entries = [entry for entry, counts in kept if counts]
     index: dict[Place, Entry] = {}
     for entry, following in zip(entries, [*entries[1:], None], strict=True):
         place = (entry["scope"], entry["name"], entry["occurrence"])
         if "void" in entry:
             index.pop(place, None)
-        elif "error" not in entry or (following and following["epoch"] == entry["epoch"]):
-            index[place] = entry
+        elif not _ended_its_attempt(entry, following):
+            known = index.get(place)
+            if known is None or known["epoch"] != entry["epoch"]:
+                index[place] = entry
     return index
+
+
+def _ended_its_attempt(entry: Entry, following: Entry | None) -> bool:
+    """Whether a restart runs the step again: an unhandled error, unless it said never to."""
+    if "error" not in entry or entry["error"].get("retryable") is False:
+        return False
+    return following is None or following["epoch"] != entry["epoch"]
+
+
+def _place(entry: Entry) -> Place:
+    return (entry.get("scope", ""), entry.get("name", ""), entry.get("occurrence", 0))
 
 
 def _call(entry: Entry) -> tuple[str, str, str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import time
+from _thread import RLock
 
 from supervisor.agent.canonical import now_text, sha256
 from supervisor.agent.run_files import PROGRESS, RunFiles
@@ -39,6 +40,7 @@ class ProgressFile:
         self._counted_at = time.monotonic()
         self._is_pending = False
         self._is_closed = False
+        self._lock = RLock()  # a signal may end a write and begin the last one
         self.status = "running"
         self.stage: dict[str, Any] | None = None
         self.stages: list[str] = []
@@ -49,8 +51,11 @@ class ProgressFile:
         self.usage: dict[str, Any] = {}
         self.services: dict[str, dict[str, Any]] = {}
 
-    def resume(self) -> None:
-        """Take over what belongs to the whole run from the attempt before: its sums and lists."""
+    def resume(self) -> object:
+        """Take over what belongs to the whole run from the attempt before: its sums and lists.
+
+        Returns the status that attempt had last.
+        """
         old = self._files.read_object(PROGRESS) or {}
         for name in ("anomalies", "errors"):
             kept = old.get(name)
@@ -61,6 +66,7 @@ class ProgressFile:
                 setattr(self, name, old[name])
         if isinstance(old.get("stages"), list):
             self.stages = [name for name in old["stages"] if isinstance(name, str)]
+        return old.get("status")
 
     def set_stage(self, name: str, index: int | None, total: int | None) -> None:
         """Begin a stage: its counter starts afresh."""
@@ -137,6 +143,10 @@ class ProgressFile:
 
     def flush(self) -> None:
         """Write everything now."""
+        with self._lock:
+            self._write()
+
+    def _write(self) -> None:
         if self._is_closed:
             return
         self._is_pending = False

@@ -11,12 +11,10 @@ import time
 
 from supervisor.agent.answer import Answer
 from supervisor.agent.canonical import canonical, now_text, sha256
-from supervisor.agent.faults import (
-    NobodyToAskError,
-    ParkedExit,
-)
+from supervisor.agent.crew import ALONE, does_everybody_wait
+from supervisor.agent.faults import NobodyToAskError, ParkedExit
 from supervisor.agent.fence import Fence
-from supervisor.agent.positions import Positions
+from supervisor.agent.positions import Positions, current_task
 from supervisor.agent.progress import ProgressFile
 from supervisor.agent.question import default_answer, question_sha256
 from supervisor.agent.run_files import ANSWERS, REQUESTS, RunFiles
@@ -24,6 +22,8 @@ from supervisor.agent.shutdown import Shutdown
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from supervisor.agent.question import Question
 
 FIRST_POLL_S = 0.01
@@ -43,7 +43,9 @@ class Requests:
         shutdown: Shutdown,
         *,
         is_supervised: bool,
+        before: Callable[[], None],
     ) -> None:
+        self._before = before
         self._files = files
         self._fence = fence
         self._progress = progress
@@ -68,20 +70,18 @@ class Requests:
         answer = self._answer(request_id, digest)
         if answer is None and not self._is_supervised:
             self._answer_locally(request_id, asked, digest)
-        if answer is None and park and self._is_supervised:
-            self._progress.status = "parked"
-            raise ParkedExit(request_id)
-        while answer is None:
-            answer = self._wait(request_id, digest)
+        if answer is None:
+            answer = self._wait(request_id, digest, can_park=park and self._is_supervised)
         self._show("running")
         return answer
 
     def _place(self, kind: str, digest: str, title: str) -> str:
         prefix = f"{kind}-{digest[:12]}"
         self._positions.refuse_repeat(f"?{kind}", digest, f"the question {title!r}")
-        place = str(self._positions.count(f"?{prefix}"))
-        if self._positions.scope:  # the same question about another item is another question
-            place += f".{sha256(self._positions.scope.encode(errors='replace'))[:8]}"
+        branch = self._positions.here()
+        place = str(branch.count(f"?{prefix}", f"the question {title!r}"))
+        if branch.scope:  # the same question about another item is another question
+            place += f".{sha256(branch.scope.encode(errors='replace'))[:8]}"
         return f"{prefix}-{place}"
 
     def _write(self, request_id: str, question: Question) -> Question:
@@ -90,6 +90,7 @@ class Requests:
         known = self._files.read_object(name)
         if known is not None and question_sha256(known) == question_sha256(question):
             return known
+        self._before()
         self._fence.check()
         with self._shutdown:
             data = canonical(question, f"the question {question['title']!r}")
@@ -100,15 +101,27 @@ class Requests:
         self._progress.status = status
         self._progress.flush()
 
-    def _wait(self, request_id: str, digest: str) -> Answer | None:
+    def _wait(self, request_id: str, digest: str, *, can_park: bool) -> Answer:
+        """The answer, once it is there; ParkedExit when nothing else works in this process."""
+        member = self._positions.here().member
+        # A task must not hold up the loop: it leaves, and the others come to their end first.
+        leaves = can_park and (member is None or current_task() is not None)
         pause_s = FIRST_POLL_S
-        while True:
-            answer = self._answer(request_id, digest)
-            if answer is not None:
-                return answer
-            self._fence.check()
-            time.sleep(pause_s)
-            pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+        try:
+            while True:
+                answer = self._answer(request_id, digest)
+                if answer is not None:
+                    return answer
+                if member is not None:
+                    member.is_waiting = member is not ALONE
+                if leaves or (can_park and does_everybody_wait(member)):
+                    self._positions.park(ParkedExit(request_id))
+                self._fence.check()
+                time.sleep(pause_s)
+                pause_s = min(LONGEST_POLL_S, pause_s * 1.5)
+        finally:
+            if member is not None:
+                member.is_waiting = False
 
     def _answer(self, request_id: str, digest: str) -> Answer | None:
         fields = self._files.read_object(f"{ANSWERS}/{request_id}.json")

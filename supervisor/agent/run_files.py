@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import count
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ ANSWERS = "answers"
 RESULTS = "results"
 TRACKED = "tracked"
 EPOCH = "epoch"
+WAKE = "wake.json"
 TEMPORARY = ".tmp-"
 FOLDERS = ("", REQUESTS, ANSWERS)
 
@@ -29,7 +31,7 @@ class RunFiles:
 
     def __init__(self, directory: str) -> None:
         self.directory = directory
-        self._counter = 0
+        self._counter = count(1)
 
     def prepare(self) -> None:
         """Make the folders."""
@@ -55,8 +57,7 @@ class RunFiles:
         milliseconds). Without it a reader still never sees half a file.
         """
         target = self.path(name)
-        self._counter += 1
-        temporary = f"{target}{TEMPORARY}{os.getpid()}-{self._counter}"
+        temporary = f"{target}{TEMPORARY}{os.getpid()}-{next(self._counter)}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         descriptor = os.open(temporary, flags, 0o600)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from _thread import get_ident
 
 from supervisor.agent.faults import TerminatedExit
 
@@ -13,13 +14,17 @@ if TYPE_CHECKING:
 
 
 class Shutdown:
-    """``with shutdown:`` marks a part that SIGTERM waits for; it may be nested."""
+    """``with shutdown:`` marks a part that SIGTERM waits for; it may be nested.
+
+    The signal reaches the main thread alone, so in every other one this does nothing.
+    """
 
     def __init__(self) -> None:
         self._depth = 0
         self._is_pending = False
         self._was_raised = False
         self._pid = 0
+        self._thread = get_ident()
 
     def install(self) -> None:
         """Handle SIGTERM, where nobody else does and only in the main thread."""
@@ -30,6 +35,7 @@ class Shutdown:
         except ValueError:  # another thread than the main one cannot; the agent then just ends
             return
         self._pid = os.getpid()
+        self._thread = get_ident()
 
     def remove(self) -> None:
         """Give SIGTERM back."""
@@ -38,9 +44,12 @@ class Shutdown:
             self._pid = 0
 
     def __enter__(self) -> None:
-        self._depth += 1
+        if get_ident() == self._thread:
+            self._depth += 1
 
     def __exit__(self, *_error: object) -> None:
+        if get_ident() != self._thread:
+            return
         self._depth -= 1
         if self._is_pending and self._depth == 0:
             self._raise()

@@ -61,7 +61,6 @@ class Tracks:
         loop = self._loop_id(stage)
         position = _Position(self._files, loop, self._checkpoint.tracks.get(loop), key is not None)
         total = len(items) if isinstance(items, Sized) else None
-        outer = self._positions.scope
         if stage is not None:
             self._progress.set_stage(stage, None, None)
         for index, item in enumerate(items):
@@ -72,28 +71,29 @@ class Tracks:
             self._progress.set_step(
                 completed=position.completed, total=total, unit=unit, name=label
             )
-            self._positions.scope = f"{loop}[{name}]"
+            outer = self._positions.enter(f"{loop}[{name}]")
             try:
                 yield item
             finally:
-                self._positions.scope = outer
+                self._positions.leave(outer)
             with self._shutdown:
                 self._complete(loop, position, name, item)
         self._progress.set_step(completed=position.completed, total=total, unit=unit)
 
     def _loop_id(self, stage: str | None) -> str:
         name = stage or "items"
-        occurrence = self._positions.count(f"track {name}")
+        here = self._positions.here()
+        occurrence = here.count(f"track {name}", f"agent.track(stage={stage!r})")
         again = f"#{occurrence + 1}" if occurrence else ""
-        inside = f"{self._positions.scope}/" if self._positions.scope else ""
+        inside = f"{here.scope}{'' if here.is_ordered else '~'}/" if here.scope else ""
         return f"{inside}{name}{again}"
 
     def _complete(self, loop: str, position: _Position, name: str, item: Any) -> None:
         position.complete(name, item)
         tracks = self._checkpoint.tracks
         inner = f"{loop}["
-        for finished in [other for other in tracks if other.startswith(inner)]:
-            del tracks[finished]  # loops inside a completed item are not entered again
+        for finished in [other for other in list(tracks) if other.startswith(inner)]:
+            tracks.pop(finished, None)  # loops inside a completed item are not entered again
         tracks[loop] = position.stored()
         self._checkpoint.save()
         self._progress.flush_pending()

@@ -27,16 +27,18 @@ class Room:
         self.run_dir.mkdir()
         self.run_id = "01JROOMROOMROOMROOMROOMRM1"
         self.epoch = 0
+        self.prelude = PRELUDE
 
     def start(self, body: str, *, epoch: int | None = None, **env: str) -> subprocess.Popen[str]:
         """The next attempt, of a program whose text is ``body`` after the usual imports."""
         self.epoch = self.epoch + 1 if epoch is None else epoch
         program = self.folder / "program.py"
-        program.write_text(PRELUDE + body)
+        program.write_text(self.prelude + body)
         checkpoint = self.run_dir / "checkpoint.json"
         variables = {
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",  # what was printed before os._exit is seen
             "LONGWATCH_RUN_DIR": str(self.run_dir),
             "LONGWATCH_RUN_ID": self.run_id,
             "LONGWATCH_AGENT": "tested",
@@ -47,7 +49,8 @@ class Room:
             **env,
         }
         return subprocess.Popen(
-            [sys.executable, "-S", str(program)],
+            # Without site-packages, as the SDK needs none, unless the program asks for them.
+            [sys.executable, *([] if "SITE" in env else ["-S"]), str(program)],
             cwd=self.folder,
             env={key: value for key, value in variables.items() if value},
             stdin=subprocess.DEVNULL,

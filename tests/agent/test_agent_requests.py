@@ -137,7 +137,7 @@ with Agent() as agent:
     print(bool(agent.approve('Sure?', default=True)), agent.choose('Which?', 'ab', default='b'))
     if agent.epoch == 1: os._exit(9)
 """
-    assert room.run(body, LONGWATCH_RUN_DIR="")[1] == ""  # buffered, then ended without flush
+    assert room.run(body, LONGWATCH_RUN_DIR="")[:2] == (9, "True b\n")
     answers = room.folder / ".longwatch-local" / "program" / "answers"
     assert {json.loads(p.read_text())["by"] for p in answers.iterdir()} == {"default"}
     assert room.run(body, LONGWATCH_RUN_DIR="")[1] == "True b\n"
