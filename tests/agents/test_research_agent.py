@@ -98,9 +98,13 @@ def statement(source: str, text: str) -> Any:
     ("one", "other", "on"),
     [
         ("The key is kept for 30 days by default.", "The key is kept 90 days by default.", "day"),
-        ("The server accepts 1,000 clients at once.", "The server accepts 1000 clients together.", None),
+        (
+            "The server accepts 1,000 clients at once.",
+            "The server accepts 1000 clients together.",
+            None,
+        ),
         ("Old keys are removed at each start.", "Old keys are not removed at each start.", "so"),
-        ("The key is kept for 30 days.", "The lock of the door costs 90 days.", None),
+        ("The signing key is kept for 30 days.", "The lock of the door costs 90 days.", None),
         ("The timeout is 10 s for each call.", "The timeout is 10 seconds for each call.", None),
     ],
 )
