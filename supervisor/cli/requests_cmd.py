@@ -10,7 +10,7 @@ from supervisor.cli import output
 from supervisor.cli.ask_inline import question_lines
 from supervisor.cli.session import connect, own_name, snapshot
 from supervisor.config.paths import Project
-from supervisor.core.describe import answer_hint
+from supervisor.core.describe import answer_hint, waiting_words
 from supervisor.core.mirror import Mirror
 from supervisor.core.report import request_report
 from supervisor.errors import UserError
@@ -49,6 +49,7 @@ def requests(arguments: argparse.Namespace, project: Project) -> int:
     for state, request in pairs:
         for line in question_lines(state, request):
             output.line(line)
+        output.line(f"  {waiting_words(request, mirror.taken_at)}")
         output.line(f"  answer with: {answer_hint(request)}")
     if not pairs:
         output.line("nothing waits for you")

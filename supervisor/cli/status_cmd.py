@@ -8,7 +8,14 @@ from typing import Any
 from supervisor.cli import output
 from supervisor.cli.session import connect, snapshot
 from supervisor.config.paths import Project
-from supervisor.core.describe import duration, next_words, reason_words, stage_words, step_words
+from supervisor.core.describe import (
+    duration,
+    next_words,
+    reason_words,
+    stage_words,
+    step_words,
+    waiting_words,
+)
 from supervisor.core.due import keeper_deadline, stall_left_s, task_left_s
 from supervisor.core.eta import estimate
 from supervisor.core.fold import is_on_the_clock
@@ -105,6 +112,8 @@ def reasons_of(state: RunState, now: Moment) -> list[str]:
     lines = [f"{safe_text(state.agent)} is {state.status} since {since}: {reason}"]
     if (coming := next_words(state, now)) and coming != reason:
         lines.append(f"next: {coming}")
+    for request in state.open_requests[:3]:
+        lines.append(f"{safe_text(request.id)}: {waiting_words(request, now)}")
     due = keeper_deadline(state, now)
     if due is not None:
         lines.append(f"the {due.kind} limit ends it in {duration(due.in_s)}")

@@ -126,6 +126,27 @@ def next_words(state: RunState, now: Moment) -> str:
     return ""
 
 
+def waiting_words(request: Request, now: Moment) -> str:
+    """``waiting since 2 h, reminded 3 times``, and what becomes of it when nobody answers."""
+    words = f"waiting since {duration(max(0.0, now.wall - request.created_at))}"
+    if request.reminded:
+        words += f", reminded {request.reminded} time{'s' if request.reminded > 1 else ''}"
+    if request.expires_at is None:
+        return words
+    until = clock_text(request.expires_at, now.wall)
+    if request.expires_at <= now.wall:
+        return f"{words}; its time to answer ended at {until}"
+    return f"{words}; until {until}, {_after_expiry(request)}"
+
+
+def _after_expiry(request: Request) -> str:
+    if request.on_timeout == "park":
+        return "and it stays open after that"
+    is_consent = request.kind == "approve" and request.default is True
+    is_default = request.on_timeout == "default" and not is_consent
+    return "then its default is taken" if is_default else "then it is denied"
+
+
 def answer_hint(request: Request) -> str:
     """The command that answers a request from another shell."""
     choice = {

@@ -10,6 +10,7 @@ from signal import SIGKILL
 
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
+from supervisor.core.classify import TEMPFAIL
 from supervisor.core.run import ALIVE, RunState
 from supervisor.engine.last_words import last_words
 from supervisor.engine.observe import Observer
@@ -98,6 +99,8 @@ class Attempts:
         if fact.code == 0:
             return fact
         fact = replace(fact, output=last_words(self._project, state, os.environ))
+        if fact.is_known and fact.code != TEMPFAIL:
+            return fact
         wake = read_wake(self._project.run_dir(state.id))
         if isinstance(wake, Problem):
             return replace(fact, wake_problem=str(wake))

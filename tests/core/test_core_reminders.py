@@ -6,7 +6,7 @@ import pytest
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core.describe import describe
+from supervisor.core.describe import describe, waiting_words
 from supervisor.core.due import WALL_CHECK_S, next_wake_s
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment
@@ -190,3 +190,23 @@ def test_who_answers_an_expired_question_is_told_when_it_expired() -> None:
     after = story.answers(request).refusal
     assert after is not None and after.code == "expired"
     assert "was closed at 2027-01-15 08:01:00 UTC: nobody answered in time" in after.what
+
+
+@pytest.mark.parametrize(
+    ("on_timeout", "default", "then"),
+    [
+        ("park", True, "and it stays open after that"),
+        ("deny", True, "then it is denied"),
+        ("default", False, "then its default is taken"),
+        ("default", True, "then it is denied"),
+    ],
+)
+def test_a_waiting_question_says_what_becomes_of_it(
+    on_timeout: str, default: bool, then: str
+) -> None:
+    story = Story(a_spec(remind_after_s=MINUTE)).start()
+    story.asks(expires_at=story.now.wall + HOUR, on_timeout=on_timeout, default=default)
+    story.wait(MINUTE).tick()
+    words = waiting_words(story.state.requests[0], story.now)
+    assert words.startswith("waiting since 1 min, reminded 1 time; until ")
+    assert words.endswith(then)

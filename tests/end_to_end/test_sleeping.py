@@ -38,26 +38,33 @@ def wake_at(project: Any, run: dict[str, Any]) -> float:
     return float(json.loads((project.run_dir(run) / "wake.json").read_text())["at"])
 
 
-def test_a_sleep_survives_the_death_of_engine_and_keeper_without_a_process(project: Any) -> None:
-    sleeper(project, "$(($(date +%s)+4))")
+def test_a_sleep_survives_the_death_of_engine_keeper_and_log_without_a_process(
+    project: Any,
+) -> None:
+    sleeper(project, "$(($(date +%s)+5))")
     project.run("up")
     project.run("start", "sleeper")
     run = project.wait_for("sleeper", "parked")
     assert run["reason"].startswith("sleeping until ") and run["reason"].endswith("nightly pause")
     assert run["next_start_at"] == run["wake"]["at"] and run["pid"] is None
+    # A log that is lost meanwhile is rebuilt from the records, the time to wake included.
+    state = project.directory / ".longwatch" / "records" / run["id"] / "state.json"
+    project.wait("the copy of its state", lambda: '"wake"' in state.read_text())
     daemons = project.daemon_pids()
     assert {process.pid for process in project._ours()} == set(daemons)
     for pid in daemons:
         os.kill(pid, signal.SIGKILL)
     # The keeper is gone with the engine: whoever looks next starts both again.
     psutil.wait_procs([psutil.Process(pid) for pid in daemons if psutil.pid_exists(pid)], timeout=5)
+    for name in ("state.db", "state.db-wal", "state.db-shm"):
+        (project.directory / ".longwatch" / name).unlink(missing_ok=True)
     project.run("up")
     done = project.wait_for("sleeper", "succeeded")
     assert (done["attempt"], done["retries"]) == (2, 0)
     starts, due = ledger(project, run), wake_at(project, run)
     assert [epoch for epoch, _at in starts] == [1, 2]
     assert starts[1][1] >= due
-    assert done["anomalies"] == []
+    assert [anomaly["kind"] for anomaly in done["anomalies"]] == ["state-rebuilt"]
 
 
 def test_a_sleep_that_ended_while_everything_was_down_ends_at_the_cold_start(project: Any) -> None:
