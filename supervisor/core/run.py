@@ -198,6 +198,8 @@ class Answer:
     text: str | None = None
     """For text and edit."""
     comment: str | None = None
+    sealed: str | None = None
+    """Where the exact words are when they hold a secret; they are redacted here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,10 +21,12 @@ def main() -> int:
     """Run the engine of a directory until it is told to leave; the exit status says whose fault."""
     os.umask(0o077)
     from supervisor.engine.engine import Engine
+    from supervisor.engine.safe_stderr import guard_stderr
 
     *options, directory = sys.argv[1:]
     project = Project(Path(directory).resolve())
     engine = Engine(project)
+    guard_stderr(engine.secrets.text)
     try:
         if options == ["--check"]:
             # Everything is imported by now; what is left to go wrong without a keeper is the log.

@@ -5,6 +5,7 @@ Handlers translate; deciding is the core's, and every answer waits until what it
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
@@ -199,8 +200,12 @@ class Api:
             text=optional_text(params, "text"),
             comment=optional_text(params, "comment"),
         )
+        secrets = self._engine.secrets
+        # Durable before the answer is acknowledged: the agent gets these words, the log does not.
+        answer = await asyncio.to_thread(secrets.seal_answer, state.id, answer)
         fed = self._engine.runs.feed(state.id, f.AnswerGiven(public_id, answer))
         if fed.refusal is not None:
+            await asyncio.to_thread(secrets.drop_answer, state.id, answer)
             raise _refused(fed.refusal)
         await fed.stored
         found = next(r for r in fed.state.requests if r.id == public_id)
@@ -240,9 +245,8 @@ class Api:
         if stream not in ("out", "err"):
             raise CallRefusedError(f"stream is {stream!r}, expected out or err", code="refused")
         offset = whole(params, "offset", default=0, minimum=None)
-        return self._engine.read_log(
-            state.id, stream, offset, whole(params, "limit", default=65536)
-        )
+        limit = whole(params, "limit", default=65536)
+        return await asyncio.to_thread(self._engine.read_log, state.id, stream, offset, limit)
 
     async def history(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """Stored events after a number."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from signal import SIGKILL
@@ -45,6 +44,7 @@ class Attempts:
         observer: Observer,
         *,
         is_oom_likely: Callable[[], bool],
+        redacted: Callable[[str], str],
     ) -> None:
         self._project = project
         self._keeper = keeper
@@ -52,6 +52,7 @@ class Attempts:
         self._performer = performer
         self._observer = observer
         self._is_oom_likely = is_oom_likely
+        self._redacted = redacted
         self._is_recovered = False
         self._early: list[ExitNotice] = []
 
@@ -98,7 +99,7 @@ class Attempts:
         """With the last lines of an attempt that did not end well, and its wish to sleep."""
         if fact.code == 0:
             return fact
-        fact = replace(fact, output=last_words(self._project, state, os.environ))
+        fact = replace(fact, output=last_words(self._project, state, self._redacted))
         if fact.is_known and fact.code != TEMPFAIL:
             return fact
         wake = read_wake(self._project.run_dir(state.id))

@@ -29,7 +29,7 @@ from supervisor.core.effects import Effect
 from supervisor.core.events import Recorded
 from supervisor.core.facts import Fact
 from supervisor.core.record import recorded_to_plain
-from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
+from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
@@ -42,6 +42,7 @@ from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
 from supervisor.engine.rounds import Rounds
 from supervisor.engine.runs import Fed, Reactions, Runs
+from supervisor.engine.secrets import Secrets
 from supervisor.engine.service_watch import ServiceWatch
 from supervisor.engine.specs import Specs
 from supervisor.engine.starting import begin_run, resolve_run
@@ -63,6 +64,7 @@ class Engine:
         self.project = project
         self.clock = moment_now
         self.started_at = time.time()
+        self.secrets = Secrets(project, os.environ)
         self.rounds: Rounds
         self.runs: Runs
         self.history: History
@@ -119,12 +121,17 @@ class Engine:
             )
         self._keeper = await KeeperLink.open(on_exited=self._exited, on_lost=self._keeper_lost)
         stack.callback(self._keeper.close)
-        self.specs = Specs(self.project)
+        self.specs = Specs(self.project, self.secrets)
         self.runs = Runs(
             self._log,
             self.clock,
             random.SystemRandom(),
-            Reactions(perform=self._perform, decided=self._decided, publish=self._publish),
+            Reactions(
+                perform=self._perform,
+                decided=self._decided,
+                publish=self._publish,
+                redacted=self.secrets.record,
+            ),
         )
         self.history = History(self.project, log, self.runs, self.clock)
         self._performer = Performer(
@@ -132,8 +139,11 @@ class Engine:
             self._keeper,
             self.clock,
             RunPort(state=self.runs.state, feed=self.feed, report=self._failed),
+            self.secrets,
         )
-        self._observer = Observer(self.project, self.clock, self.runs.state, self.feed)
+        self._observer = Observer(
+            self.project, self.clock, self.runs.state, self.feed, self.secrets
+        )
         stack.callback(self._observer.close)
         self.memory = MemoryWatch(self.runs.state, self.feed)
         shared = SharedServices()
@@ -147,6 +157,7 @@ class Engine:
             self._performer,
             self._observer,
             is_oom_likely=self.memory.is_oom_likely,
+            redacted=self.secrets.text,
         )
         self._server = Server(self.project.control_socket(), on_failure=self._handler_failed)
         for method, handler in Api(self).handlers().items():
@@ -170,6 +181,8 @@ class Engine:
         await self.history.recover(hello.attempts)
         for state in self.runs.active():
             self.project.ensure_run(state.id)
+            if (spec := self.secrets.recovered(state)) != state.spec:
+                self.feed(state.id, f.SpecWanted(spec))
         await self._attempts.recover(hello.attempts)
 
     async def _serve(self, stack: AsyncExitStack) -> None:
@@ -215,6 +228,8 @@ class Engine:
             self.history.see(run_id)
             if state.status in FINAL:
                 self._observer.forget(run_id)
+            if state.status is Status.SUCCEEDED:
+                self.secrets.forget_run(run_id)
             self._common_cause.see(recorded)
         if self.has_audience:
             events = [recorded_to_plain(recorded) for recorded in batch]
@@ -289,7 +304,7 @@ class Engine:
         """A piece of a run's output."""
         project = self.project
         path = project.out_log(run_id) if stream == "out" else project.err_log(run_id)
-        return read_piece(path, offset, limit)
+        return read_piece(path, offset, limit, self.secrets.redactor)
 
     async def journal_history(self, since: int, limit: int, run_id: str | None) -> list[Recorded]:
         """Stored events after a number."""

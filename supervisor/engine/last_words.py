@@ -1,14 +1,12 @@
 """The last lines of a failed attempt's output, for whoever has to decide what to do about it.
 
-Cleaned, bounded, and without the values of variables that are named like secrets: they go into
-the log, where no secret may be.
+Cleaned, bounded, and without secrets: they go into the log, where none may be.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from supervisor.config.paths import Project
@@ -19,13 +17,10 @@ MAX_LINES = 20
 MAX_LINE_CHARACTERS = 240
 TAIL_BYTES = 8192
 """Read from the end of a file; 20 lines of an ordinary traceback are 2 kB."""
-MIN_SECRET_CHARACTERS = 6
-"""A shorter value would blacken ordinary words."""
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|AUTH|DSN", re.IGNORECASE)
 
 
 def last_words(
-    project: Project, state: RunState, environment: Mapping[str, str]
+    project: Project, state: RunState, redacted: Callable[[str], str]
 ) -> tuple[str, ...]:
     """At most 20 lines: of standard error if this attempt wrote any, else of standard output.
 
@@ -37,8 +32,8 @@ def last_words(
     for path in (project.err_log(state.id), project.out_log(state.id)):
         text = _tail(path, since)
         if text.strip():
-            hidden = _without(text, dict(_secrets(state, environment)))
-            lines = [line.rstrip() for line in hidden.splitlines() if line.strip()]
+            # As a whole, before it falls into lines and is cut: a key may take several.
+            lines = [line.rstrip() for line in redacted(text).splitlines() if line.strip()]
             return tuple(safe_text(line, limit=MAX_LINE_CHARACTERS) for line in lines[-MAX_LINES:])
     return ()
 
@@ -63,16 +58,3 @@ def _tail(path: Path, since: float) -> str:
     if start:
         data = data.partition(b"\n")[2] or data  # The first line is only the end of one.
     return data.decode("utf-8", errors="replace").replace("\0", "")
-
-
-def _secrets(state: RunState, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    known = {**{name: environment.get(name, "") for name in state.spec.env_pass}, **state.spec.env}
-    for name, value in known.items():
-        if _SECRET_NAME.search(name) and len(value) >= MIN_SECRET_CHARACTERS:
-            yield name, value
-
-
-def _without(text: str, secrets: Mapping[str, str]) -> str:
-    for name, value in secrets.items():
-        text = text.replace(value, f"(value of {name})")
-    return text

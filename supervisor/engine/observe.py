@@ -18,10 +18,11 @@ from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
 from supervisor.core.run import Anomaly, RunState
 from supervisor.engine import checkpoints
+from supervisor.engine.secrets import Secrets
+from supervisor.errors import EnvironmentFaultError
 from supervisor.protocol.checkpoint import checkpoint_check
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.progress import progress_from_json
-from supervisor.protocol.request import request_from_json
 from supervisor.protocol.safe_files import (
     CHECKPOINT_LIMIT_BYTES,
     REQUEST_LIMIT_BYTES,
@@ -60,7 +61,9 @@ class Observer:
         clock: Callable[[], Moment],
         state_of: Callable[[str], RunState | None],
         feed: Callable[[str, Fact], object],
+        secrets: Secrets,
     ) -> None:
+        self._secrets = secrets
         self._project = project
         self._clock = clock
         self._state_of = state_of
@@ -157,6 +160,8 @@ class Observer:
             if value.code != "missing":
                 self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {value}"))
             return
+        # Before anything is cut: the half of a secret is known by nobody.
+        value = self._secrets.redactor.plain(value)
         reading = progress_from_json(value, seen_at=self._clock().wall)
         if isinstance(reading, Problem):
             self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {reading}"))
@@ -171,7 +176,11 @@ class Observer:
             if value.code != "missing":
                 self._flag(run_id, "bad-request", f"{name}: {value}")
             return
-        draft = request_from_json(file_id, value)
+        try:
+            draft = self._secrets.draft(run_id, file_id, value)
+        except EnvironmentFaultError as error:
+            self._flag(run_id, "request-not-kept", f"{name}: {error}")
+            return
         if isinstance(draft, Problem):
             self._flag(run_id, "bad-request", f"{name}: {draft}")
             return
@@ -208,6 +217,7 @@ class Observer:
 
     def _flag(self, run_id: str, kind: str, message: str) -> None:
         now = self._clock().wall
+        message = self._secrets.text(message)
         anomaly = Anomaly(f"{kind}:{message[:80]}", kind, "warning", message, now, "longwatch")
         state = self._state_of(run_id)
         if state is not None and not any(known.id == anomaly.id for known in state.anomalies):

@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
@@ -26,6 +26,7 @@ from supervisor.engine.agent_environment import build_environment
 from supervisor.engine.answers import write_answer
 from supervisor.engine.keepsakes import keep_identity
 from supervisor.engine.pace import Pace
+from supervisor.engine.secrets import Secrets
 from supervisor.errors import LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 
@@ -48,8 +49,14 @@ class Performer:
     """The hands of the engine."""
 
     def __init__(
-        self, project: Project, keeper: KeeperLink, clock: Callable[[], Moment], runs: RunPort
+        self,
+        project: Project,
+        keeper: KeeperLink,
+        clock: Callable[[], Moment],
+        runs: RunPort,
+        secrets: Secrets,
     ) -> None:
+        self._secrets = secrets
         self._project = project
         self._keeper = keeper
         self._clock = clock
@@ -113,7 +120,11 @@ class Performer:
         elif isinstance(effect, HoldStill):
             await self._hold(run_id, effect)
         elif isinstance(effect, DeliverAnswer):
-            await asyncio.to_thread(write_answer, self._project.run_dir(run_id), effect.request)
+            await asyncio.to_thread(self._deliver, run_id, effect)
+
+    def _deliver(self, run_id: str, effect: DeliverAnswer) -> None:
+        request = self._secrets.revealed(run_id, effect.request)
+        write_answer(self._project.run_dir(run_id), request)
 
     async def _spawn(self, run_id: str, effect: Spawn) -> None:
         if not effect.is_retry and (wait_s := self._pace.book()):
@@ -162,7 +173,7 @@ class Performer:
                     raise
 
     async def _order(self, state: RunState, effect: Spawn) -> SpawnOrder:
-        project, spec = self._project, state.spec
+        project, spec = self._project, self._secrets.for_launch(state)
         resume = checkpoints.NOTHING
         if checkpoints.has_any(project, state):
             # Reading and hashing may take long; without any the thread would be the longer way.
@@ -176,7 +187,7 @@ class Performer:
             argv=tuple(spec.command),
             env=build_environment(
                 dict(os.environ),
-                state,
+                replace(state, spec=spec),
                 project.run_dir(state.id),
                 resume.path,
                 now,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from supervisor.core import events as e
 from supervisor.core import ids
@@ -22,6 +23,7 @@ from supervisor.core.facts import Fact, Tick
 from supervisor.core.fold import apply
 from supervisor.core.mirror import fold_loaded
 from supervisor.core.moment import Moment
+from supervisor.core.redact import Redactor
 from supervisor.core.run import FINAL, RunState
 from supervisor.core.spec import AgentSpec
 from supervisor.core.turn import Decision, Randomness
@@ -52,6 +54,8 @@ class Reactions:
     """The decided state of a run changed; nothing is stored yet."""
     publish: Callable[[Sequence[Recorded]], None]
     """These events are stored: show them."""
+    redacted: Callable[[Any], Any] = field(default=Redactor().record)
+    """A fact or event without the secrets in it: nothing is decided on or stored before that."""
 
 
 class Runs:
@@ -124,6 +128,7 @@ class Runs:
 
     def rebuild(self, state: RunState, reason: str) -> Fed:
         """A run that the log does not know (any more), as it was put together again."""
+        state, reason = self._reactions.redacted((state, reason))
         event = e.RunRebuilt(state, reason)
         return self._store(state.id, Decision(state, (event,)), self._clock())
 
@@ -146,12 +151,13 @@ class Runs:
     def feed(self, run_id: str, fact: Fact) -> Fed:
         """Decide on a fact about a run; KeyError for a run that is not in memory."""
         now = self._clock()
+        fact = self._reactions.redacted(fact)
         decision = decide(self._decided[run_id], fact, now, self._rng)
         return self._store(run_id, decision, now)
 
     def note(self, event: Event) -> asyncio.Future[None]:
         """Record an event of the engine itself."""
-        return self._append("", (event,), None, (), self._clock())
+        return self._append("", (self._reactions.redacted(event),), None, (), self._clock())
 
     def close(self) -> None:
         """No timer fires after this."""

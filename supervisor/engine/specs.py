@@ -9,16 +9,18 @@ from supervisor.config.load import load_config
 from supervisor.config.paths import Project
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec
+from supervisor.engine.secrets import Secrets
 from supervisor.errors import ConfigError, LongwatchError, UserError
 from supervisor.protocol.atomic import write_atomic
 from supervisor.protocol.safe_files import Signature, signature
 
 
 class Specs:
-    """Specs by agent name, in the order of the file."""
+    """Specs by agent name, in the order of the file, without the secrets in them."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, secrets: Secrets) -> None:
         self._project = project
+        self._secrets = secrets
         self._specs: dict[str, AgentSpec] = {}
         self._seen: Signature | None = None
 
@@ -31,7 +33,8 @@ class Specs:
             return list(error.problems)
         except UserError as error:
             return [str(error)]
-        self._specs = dict(config.agents)
+        configured = self._secrets.configured
+        self._specs = {name: configured(spec) for name, spec in config.agents.items()}
         try:
             write_atomic(self._project.services_file, config.services_file)
         except LongwatchError as error:

@@ -10,6 +10,7 @@ import pytest
 
 from supervisor.config.paths import Project
 from supervisor.core.moment import Moment
+from supervisor.core.redact import Redactor
 from supervisor.core.run import Attempt, RunState, Status
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.engine.agent_environment import build_environment
@@ -86,31 +87,32 @@ def test_only_what_is_allowed_or_named_reaches_an_agent() -> None:
 
 def test_last_words_are_few_clean_and_without_secrets(project: Project) -> None:
     lines = [f"line {number}" for number in range(100)]
-    lines += ["\x1b]52;c;ZXZpbA==\x07", "key is sk-abcdef, signed with written-down"]
+    lines += ["\x1b]52;c;ZXZpbA==\x07", "key is passed-down, signed with written-down"]
     project.err_log(RUN_ID).write_text("\n".join(lines) + "\n")
-    words = last_words(project, a_run(), {"ANTHROPIC_API_KEY": "sk-abcdef"})
+    known = {"passed-down": "ANTHROPIC_API_KEY", "written-down": "SIGNING_SECRET"}
+    words = last_words(project, a_run(), Redactor(known).text)
     assert len(words) == MAX_LINES
-    assert words[-1] == "key is (value of ANTHROPIC_API_KEY), signed with (value of SIGNING_SECRET)"
+    assert words[-1] == "key is [redacted ANTHROPIC_API_KEY], signed with [redacted SIGNING_SECRET]"
     assert all(word.isprintable() for word in words)
 
 
 def test_last_words_come_from_standard_output_when_there_is_no_error(project: Project) -> None:
     project.out_log(RUN_ID).write_bytes(b"\xff\xfe\0said on the way out\n" + b"\0" * 5000)
-    assert "said on the way out" in " ".join(last_words(project, a_run(), {}))
+    assert "said on the way out" in " ".join(last_words(project, a_run(), str))
 
 
 def test_last_words_are_none_without_output_or_of_an_earlier_attempt_or_through_a_link(
     project: Project, tmp_path: Path
 ) -> None:
-    assert last_words(project, a_run(), {}) == ()
+    assert last_words(project, a_run(), str) == ()
     log = project.err_log(RUN_ID)
     log.write_text("old\n")
     os.utime(log, (1000.0, 1000.0))
-    assert last_words(project, a_run(), {}) == ()
+    assert last_words(project, a_run(), str) == ()
     log.unlink()
     (tmp_path / "elsewhere").write_text("secret of another file\n")
     log.symlink_to(tmp_path / "elsewhere")
-    assert last_words(project, a_run(), {}) == ()
+    assert last_words(project, a_run(), str) == ()
     log.unlink()
     os.mkfifo(log)
-    assert last_words(project, a_run(), {}) == ()
+    assert last_words(project, a_run(), str) == ()
