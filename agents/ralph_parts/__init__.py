@@ -1,0 +1,1 @@
+"""The parts of ``agents/ralph.py``: plain modules beside it, no import name of their own."""
