@@ -5,6 +5,7 @@ Spec: https://www.jsonrpc.org/specification. Ours are -32000 with ``data: {code,
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from supervisor.control.frames import encode
@@ -103,6 +104,13 @@ def reply_line(call_id: Id, result: Any) -> bytes:
 def notice_line(method: str, params: dict[str, Any]) -> bytes:
     """Something nobody asked for, as sent: encode it once for all subscribers."""
     return encode({"jsonrpc": "2.0", "method": method, "params": params})
+
+
+def events_line(entries: Iterable[str]) -> bytes:
+    """The notice ``events``, of entries that are JSON in ASCII already."""
+    events = ",".join(entries)
+    line = f'{{"jsonrpc":"2.0","method":"events","params":{{"events":[{events}]}}}}\n'
+    return line.encode("ascii")
 
 
 def error_line(call_id: Id, number: int, message: str, data: dict[str, str] | None = None) -> bytes:

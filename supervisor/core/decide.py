@@ -78,8 +78,11 @@ def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
     if state.status in FINAL:
         return
     old = state.progress
-    same = old is not None and replace(old, updated_at=None) == replace(
-        fact.progress, updated_at=None
+    # The step first: it is what changes, and a comparison costs less than two copies.
+    same = (
+        old is not None
+        and old.step == fact.progress.step
+        and replace(old, updated_at=None) == replace(fact.progress, updated_at=None)
     )
     if same and old is not None and state.progress_epoch != state.epoch:
         # The same words, written anew, are this attempt's own: they may explain its exit.

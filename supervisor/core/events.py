@@ -6,7 +6,7 @@ that old logs stay readable; an event type is never renamed or reused.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from supervisor.core.moment import Moment
 from supervisor.core.run import (
@@ -351,3 +351,5 @@ class Recorded:
     run_id: str
     """Empty for events of the engine itself."""
     event: Event
+    data_json: str = field(default="", compare=False, repr=False)
+    """``record.event_json`` of the event where it was made already: store and clients share it."""

@@ -25,6 +25,7 @@ from supervisor.core.run import (
     RequestState,
     RunState,
     Status,
+    changed,
 )
 
 KEPT_ATTEMPTS = 20
@@ -62,7 +63,7 @@ def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunS
         state = _moved(state, status, at)
     reason = getattr(event, "reason", None)
     if reason is not None and type(event) in _REASONS:
-        state = replace(state, reason=reason)
+        state = changed(state, reason=reason)
     change = _CHANGES.get(type(event))
     state = change(state, event, at) if change else state
     return _with_clock(state, at) if state.status is Status.PARKED else state
@@ -123,7 +124,7 @@ def _created(run_id: str, event: e.RunCreated, at: Moment) -> RunState:
 
 def _moved(state: RunState, status: Status, at: Moment) -> RunState:
     passed = seconds_between(state.clock_since, at) if state.clock_since else 0.0
-    return replace(
+    return changed(
         state,
         status=status,
         status_since=at,
@@ -146,7 +147,7 @@ def _attempt_starting(state: RunState, event: e.AttemptStarting, at: Moment) -> 
         and last.exit.kind in CRASHES
     )
     attempt = Attempt(event.number, event.epoch, at.wall, event.resumed_from)
-    return replace(
+    return changed(
         state,
         epoch=event.epoch,
         attempt=event.number,
@@ -170,7 +171,7 @@ def _without_output(attempt: Attempt) -> Attempt:
 def _attempt_started(state: RunState, event: e.AttemptStarted, _at: Moment) -> RunState:
     last = state.attempts[-1]
     known = replace(last, pid=event.pid, pid_started=event.pid_started)
-    return replace(state, attempts=(*state.attempts[:-1], known))
+    return changed(state, attempts=(*state.attempts[:-1], known))
 
 
 def _attempt_exited(state: RunState, event: e.AttemptExited, at: Moment) -> RunState:
@@ -179,11 +180,11 @@ def _attempt_exited(state: RunState, event: e.AttemptExited, at: Moment) -> RunS
         generation = state.checkpoint.generation if state.checkpoint else None
         deaths = (*deaths, Death(at, generation))[-KEPT_DEATHS:]
     ended = replace(state.attempts[-1], exit=event.exit)
-    return replace(state, attempts=(*state.attempts[:-1], ended), deaths=deaths)
+    return changed(state, attempts=(*state.attempts[:-1], ended), deaths=deaths)
 
 
 def _backoff_began(state: RunState, event: e.BackoffBegan, _at: Moment) -> RunState:
-    return replace(
+    return changed(
         state,
         next_start=event.next_start,
         retries=state.retries + (event.retry > 0),
@@ -192,7 +193,7 @@ def _backoff_began(state: RunState, event: e.BackoffBegan, _at: Moment) -> RunSt
 
 
 def _backoff_moved(state: RunState, event: e.BackoffMoved, _at: Moment) -> RunState:
-    return replace(state, next_start=event.next_start)
+    return changed(state, next_start=event.next_start)
 
 
 def _parked(state: RunState, event: e.RunParked, _at: Moment) -> RunState:
@@ -212,20 +213,20 @@ def _resumed(state: RunState, _event: e.RunResumed, _at: Moment) -> RunState:
 
 
 def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
-    return replace(state, ending=event.then)
+    return changed(state, ending=event.then)
 
 
 def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
-    return replace(state, retries_in_row=0, deaths=(), clock_used_s=0.0)
+    return changed(state, retries_in_row=0, deaths=(), clock_used_s=0.0)
 
 
 def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
     old, new = state.progress, event.progress
     if not has_moved(old, new):
-        return replace(state, progress=new, progress_epoch=state.epoch, stale=None)
+        return changed(state, progress=new, progress_epoch=state.epoch, stale=None)
     begins = state.pace_since is None or _counts_anew(old, new)
     completed = new.step.completed if new.step and new.step.completed else 0.0
-    return replace(
+    return changed(
         state,
         progress=new,
         progress_epoch=state.epoch,
@@ -258,11 +259,11 @@ def _counts_anew(old: Progress | None, new: Progress) -> bool:
 
 
 def _progress_rejected(state: RunState, event: e.ProgressRejected, _at: Moment) -> RunState:
-    return replace(state, stale=event.problem)
+    return changed(state, stale=event.problem)
 
 
 def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Moment) -> RunState:
-    return replace(
+    return changed(
         state,
         checkpoints=(*state.checkpoints, event.checkpoint)[-KEPT_CHECKPOINTS:],
         newest_generation=event.checkpoint.generation,
@@ -276,11 +277,11 @@ def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Momen
 
 def _rolled_back(state: RunState, event: e.CheckpointRolledBack, _at: Moment) -> RunState:
     kept = tuple(c for c in state.checkpoints if c.generation <= event.generation)
-    return replace(state, checkpoints=kept)
+    return changed(state, checkpoints=kept)
 
 
 def _request_opened(state: RunState, event: e.RequestOpened, at: Moment) -> RunState:
-    return replace(
+    return changed(
         state,
         requests=_bounded((*state.requests, replace(event.request, told_at=at))),
         request_count=state.request_count + 1,
@@ -305,7 +306,7 @@ def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> 
         else r
         for r in state.requests
     )
-    return replace(state, requests=_bounded(requests), progress_at=at, settled_epoch=state.epoch)
+    return changed(state, requests=_bounded(requests), progress_at=at, settled_epoch=state.epoch)
 
 
 def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunState:
@@ -317,7 +318,7 @@ def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunS
         for r in state.requests
     )
     settled = state.epoch if event.expired else state.settled_epoch
-    return replace(state, requests=_bounded(requests), settled_epoch=settled)
+    return changed(state, requests=_bounded(requests), settled_epoch=settled)
 
 
 def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
@@ -329,7 +330,7 @@ def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
 def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> RunState:
     others = tuple(a for a in state.anomalies if a.id != event.anomaly.id)
     is_new = len(others) == len(state.anomalies)
-    return replace(
+    return changed(
         state,
         anomalies=_newest_of_each_source((*others, event.anomaly)),
         anomaly_count=state.anomaly_count + is_new,
@@ -345,7 +346,7 @@ def _newest_of_each_source(anomalies: tuple[Anomaly, ...]) -> tuple[Anomaly, ...
 
 
 def _spec_changed(state: RunState, event: e.SpecChanged, _at: Moment) -> RunState:
-    return replace(state, spec=event.spec)
+    return changed(state, spec=event.spec)
 
 
 _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {

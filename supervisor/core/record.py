@@ -7,11 +7,13 @@ missing ones take the field's default, so that an older reader survives a newer 
 from __future__ import annotations
 
 import dataclasses
+import json
 import types
 import typing
 from collections.abc import Callable
 from enum import Enum
 from functools import cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, TypeVar
 
 from supervisor.core import events as event_types
@@ -20,6 +22,10 @@ from supervisor.core.moment import Moment
 
 T = TypeVar("T")
 Decoder = Callable[[Any], Any]
+
+
+_ATOMS = frozenset({str, int, float, bool, types.NoneType})
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 class RecordError(ValueError):
@@ -31,12 +37,16 @@ def to_plain(value: Any) -> Any:
 
     Fields that hold their default are left out, which keeps a snapshot of 1,000 runs small.
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            name: to_plain(item)
-            for name, default in _fields(type(value))
-            if (item := getattr(value, name)) != default
-        }
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if dataclasses.is_dataclass(kind):
+        plain = {}
+        for name, default in _fields(kind):
+            item = getattr(value, name)
+            if item is not default and item != default:
+                plain[name] = item if type(item) in _ATOMS else to_plain(item)
+        return plain
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, list | tuple):
@@ -57,6 +67,29 @@ def from_plain(kind: type[T], plain: Any) -> T:
 def event_to_plain(event: Event) -> tuple[str, dict[str, Any]]:
     """Stored name and data of an event."""
     return type(event).__name__, to_plain(event)
+
+
+def canonical(value: Any) -> str:
+    """``to_plain(value)`` as ASCII JSON, keys sorted, no blanks; ValueError for a NaN."""
+    return _CANONICAL.encode(to_plain(value))
+
+
+def recorded_line(recorded: Recorded) -> str:
+    """``recorded_to_plain`` as canonical JSON, encoded only where nobody did so before."""
+    at, data = recorded.at, recorded.data_json or canonical(recorded.event)
+    moment = (float(at.wall), float(at.mono), at.boot)
+    return entry_line(recorded.seq, moment, recorded.run_id, type(recorded.event).__name__, data)
+
+
+def entry_line(
+    seq: int, at: tuple[float, float, str], run_id: str, kind: str, data_json: str
+) -> str:
+    """The canonical JSON of a log entry from its parts; ``at`` is wall, mono and boot."""
+    wall, mono, boot = at
+    return (
+        f'{{"at":{{"boot":{quoted(boot)},"mono":{mono!r},"wall":{wall!r}}},'
+        f'"data":{data_json},"run_id":{quoted(run_id)},"seq":{seq},"type":{quoted(kind)}}}'
+    )
 
 
 def event_from_plain(name: str, data: Any) -> Event:

@@ -89,12 +89,12 @@ class Api:
         since = params.get("since")
         if since is None or whole(params, "since") > self._engine.runs.published_seq:
             # Nothing is known yet, or it is known of another log, before state.db was lost.
-            connection.subscribe()
+            self._join(connection)
             return self._snapshot()
         missed = await self._engine.journal_history(whole(params, "since"), HISTORY_LIMIT, None)
         published = self._engine.runs.published_seq
         if missed and missed[-1].seq < published and len(missed) >= HISTORY_LIMIT:
-            connection.subscribe()
+            self._join(connection)
             return self._snapshot()
         # What was published while the history was read is still missing: it is in memory only as
         # numbers, so read again until nothing came in between.
@@ -102,8 +102,13 @@ class Api:
             last = missed[-1].seq if missed else whole(params, "since")
             missed += await self._engine.journal_history(last, HISTORY_LIMIT, None)
             published = self._engine.runs.published_seq
-        connection.subscribe()
+        self._join(connection)
         return {"seq": published, "events": [recorded_to_plain(entry) for entry in missed]}
+
+    def _join(self, connection: Connection) -> None:
+        """Every event from now on, and none of those that the reply holds."""
+        self._engine.send_events()
+        connection.subscribe()
 
     async def start(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """New runs, or unfinished ones continued from their checkpoint."""

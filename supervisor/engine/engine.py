@@ -21,14 +21,14 @@ from supervisor import __version__
 from supervisor.config.paths import Project
 from supervisor.control import locate
 from supervisor.control.connection import Connection
-from supervisor.control.messages import notice_line
+from supervisor.control.messages import events_line
 from supervisor.control.server import Server
 from supervisor.core import events as e
 from supervisor.core import facts as f
 from supervisor.core.effects import Effect
 from supervisor.core.events import Recorded
 from supervisor.core.facts import Fact
-from supervisor.core.record import recorded_to_plain
+from supervisor.core.record import recorded_line
 from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.engine.api import Api
@@ -83,6 +83,8 @@ class Engine:
         self._leave = asyncio.Event()
         self._is_keeper_told = False
         self._is_keeper_lost = False
+        self._unsent: list[str] = []
+        """Stored events that subscribers are told of at the end of this round of the loop."""
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -232,8 +234,16 @@ class Engine:
                 self.secrets.forget_run(run_id)
             self._common_cause.see(recorded)
         if self.has_audience:
-            events = [recorded_to_plain(recorded) for recorded in batch]
-            self._server.broadcast(notice_line("events", {"events": events}))
+            if not self._unsent:
+                asyncio.get_running_loop().call_soon(self.send_events)
+            self._unsent += map(recorded_line, batch)
+
+    def send_events(self) -> None:
+        """One notice with all that was stored in this round of the loop. Before a snapshot is
+        taken for a new subscriber, which would otherwise be told of them twice."""
+        lines, self._unsent = self._unsent, []
+        if lines:
+            self._server.broadcast(events_line(lines))
 
     def _storage_changed(self, problem: str | None) -> None:
         word = f"cannot store events: {problem}" if problem else "storing events works again"

@@ -40,6 +40,7 @@ PROGRESS_NAME = "progress.json"
 class _Watched:
     """What is known of one run's directory."""
 
+    directory: str
     seen: Signatures = NOTHING_SEEN
     hinted: set[str] = field(default_factory=set)
     """Names that the watch mentioned since the last look."""
@@ -80,7 +81,17 @@ class Observer:
         changes = self._scan(run_id, watched)
         if not changes and not (watched.is_progress_pending or watched.is_checkpoint_pending):
             return
-        task = asyncio.get_running_loop().create_task(self._take(run_id, watched, changes))
+        loop = asyncio.get_running_loop()
+        if not (changes.checkpoint or watched.is_checkpoint_pending):
+            # Nothing to wait for: a task for each of a thousand writers would cost a tenth.
+            try:
+                self._take_small(run_id, watched, changes)
+            except Exception as error:  # noqa: BLE001 - as of a task: the other runs go on
+                words = f"looking at run {run_id} failed"
+                loop.call_exception_handler({"message": words, "exception": error})
+            self._look_again(run_id, watched)
+            return
+        task = loop.create_task(self._take(run_id, watched, changes))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -102,42 +113,50 @@ class Observer:
             self.forget(run_id)
 
     def _of(self, run_id: str) -> _Watched:
-        return self._watched.setdefault(run_id, _Watched())
+        watched = self._watched.get(run_id)
+        if watched is None:
+            watched = self._watched[run_id] = _Watched(str(self._project.run_dir(run_id)))
+        return watched
 
     def _scan(self, run_id: str, watched: _Watched) -> Changes:
         state = self._state_of(run_id)
         if state is None:
             return Changes(watched.seen)
-        directory = self._project.run_dir(run_id)
         changes = scan_run(
-            directory, state.spec.checkpoint, watched.seen, hinted=frozenset(watched.hinted)
+            watched.directory, state.spec.checkpoint, watched.seen, hinted=watched.hinted
         )
         watched.seen = changes.seen
-        watched.hinted.clear()
+        if watched.hinted:
+            watched.hinted = set()
         return changes
 
     async def _take(self, run_id: str, watched: _Watched, changes: Changes | None) -> None:
         async with watched.lock:
             if changes is None:
                 changes = self._scan(run_id, watched)
+            self._take_small(run_id, watched, changes)
             now = self._clock().mono
-            for problem in changes.problems:
-                self._flag(run_id, "unsafe-file", str(problem))
-            for file_id in changes.requests:
-                self._request(run_id, file_id)
-            for file_id in changes.removed:
-                self._feed(run_id, f.RequestGone(file_id))
-            if changes.progress or watched.is_progress_pending:
-                watched.is_progress_pending = now < watched.progress_due
-                if not watched.is_progress_pending:
-                    watched.progress_due = now + PROGRESS_EVERY_S
-                    self._progress(run_id)
             if changes.checkpoint or watched.is_checkpoint_pending:
                 watched.is_checkpoint_pending = now < watched.checkpoint_due
                 if not watched.is_checkpoint_pending:
                     watched.checkpoint_due = now + CHECKPOINT_EVERY_S
                     await self._checkpoint(run_id)
         self._look_again(run_id, watched)
+
+    def _take_small(self, run_id: str, watched: _Watched, changes: Changes) -> None:
+        """Everything but the checkpoint: what is small enough to be read in the loop."""
+        now = self._clock().mono
+        for problem in changes.problems:
+            self._flag(run_id, "unsafe-file", str(problem))
+        for file_id in changes.requests:
+            self._request(run_id, file_id)
+        for file_id in changes.removed:
+            self._feed(run_id, f.RequestGone(file_id))
+        if changes.progress or watched.is_progress_pending:
+            watched.is_progress_pending = now < watched.progress_due
+            if not watched.is_progress_pending:
+                watched.progress_due = now + PROGRESS_EVERY_S
+                self._progress(run_id, watched.directory)
 
     def _look_again(self, run_id: str, watched: _Watched) -> None:
         if watched.again is not None:
@@ -154,8 +173,8 @@ class Observer:
             wait_s = max(0.0, min(dues) - self._clock().mono)
             watched.again = asyncio.get_running_loop().call_later(wait_s, self.look, run_id)
 
-    def _progress(self, run_id: str) -> None:
-        value = read_object(self._project.run_dir(run_id), PROGRESS_NAME)
+    def _progress(self, run_id: str, directory: str) -> None:
+        value = read_object(directory, PROGRESS_NAME)
         if isinstance(value, Problem):
             if value.code != "missing":
                 self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {value}"))

@@ -26,6 +26,11 @@ from supervisor.watch.hints import Hints
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
 
+LOOKS_AT_ONCE = 8
+"""Changed runs that are read, about 0.2 ms each, before commits and clients have their turn."""
+SCANS_AT_ONCE = 50
+"""The same for runs that did not change, about 15 µs each."""
+
 
 class Rounds:
     """The engine's background tasks; each one survives a failure and says it."""
@@ -72,14 +77,18 @@ class Rounds:
                 names: dict[str, set[str]] = {}
                 for hint in hinted:
                     names.setdefault(hint.run_id, set()).add(hint.name)
-                for run_id, changed in names.items():
+                for place, (run_id, changed) in enumerate(names.items()):
                     self._engine.look(run_id, changed)
+                    if place % LOOKS_AT_ONCE == LOOKS_AT_ONCE - 1:
+                        await asyncio.sleep(0)
 
     async def _scan(self) -> None:
-        for state in self._engine.runs.active():
+        for place, state in enumerate(self._engine.runs.active()):
             # Nothing is written for one that sleeps, and its directory is read when it starts.
             if state.status in ALIVE or (state.status is Status.PARKED and state.open_requests):
                 self._engine.look(state.id)
+            if place % SCANS_AT_ONCE == SCANS_AT_ONCE - 1:
+                await asyncio.sleep(0)
 
     async def _sample(self) -> None:
         runs = self._engine.runs

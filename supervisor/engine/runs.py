@@ -23,6 +23,7 @@ from supervisor.core.facts import Fact, Tick
 from supervisor.core.fold import apply
 from supervisor.core.mirror import fold_loaded
 from supervisor.core.moment import Moment
+from supervisor.core.record import canonical
 from supervisor.core.redact import Redactor
 from supervisor.core.run import FINAL, RunState
 from supervisor.core.spec import AgentSpec
@@ -221,7 +222,10 @@ class Runs:
         effects: tuple[Effect, ...],
         now: Moment,
     ) -> asyncio.Future[None]:
-        batch = [Recorded(self.seq + n, now, run_id, event) for n, event in enumerate(events, 1)]
+        batch = [
+            Recorded(self.seq + n, now, run_id, event, canonical(event))
+            for n, event in enumerate(events, 1)
+        ]
         self.seq += len(batch)
         stored = self._newest[run_id] = asyncio.get_running_loop().create_future()
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from supervisor.core.events import Recorded
 from supervisor.core.moment import Moment
-from supervisor.core.record import event_from_plain, event_to_plain, from_plain, to_plain
+from supervisor.core.record import canonical, entry_line, event_from_plain, from_plain
 from supervisor.core.run import RunState
 
 LOST = "Lost"
@@ -43,12 +43,11 @@ class Row(NamedTuple):
 
 def encode(recorded: Recorded) -> Row:
     """``recorded`` as a row; ValueError for a value that JSON has no form for (NaN)."""
-    name, data = event_to_plain(recorded.event)
-    at = recorded.at
+    event, at = recorded.event, recorded.at
+    data = recorded.data_json or canonical(event)
     # float(): an integer would come back from a REAL column as a float and break the hash.
-    return Row(
-        recorded.seq, float(at.wall), float(at.mono), at.boot, recorded.run_id, name, _dumps(data)
-    )
+    moment = (float(at.wall), float(at.mono), at.boot)
+    return Row(recorded.seq, *moment, recorded.run_id, type(event).__name__, data)
 
 
 def decode(row: Row) -> Recorded:
@@ -87,7 +86,7 @@ def superseded(page: Sequence[tuple[int, str, str]], up_to: int) -> list[tuple[i
 def thinned_row(last_seq: int, before: tuple[int, bytes]) -> Row:
     """What is stored in the place of events up to ``last_seq``; ``before``: seq and hash ahead."""
     return lost_row(last_seq)._replace(
-        type=THINNED, data=_dumps({"after": before[0], "hash": before[1].hex()})
+        type=THINNED, data=canonical({"after": before[0], "hash": before[1].hex()})
     )
 
 
@@ -100,11 +99,7 @@ def follows(row: Row, seq: int, previous: bytes, stored: bytes) -> bool:
 
 def canonical_line(row: Row) -> str:
     """Canonical JSON of the event: keys sorted, no blanks; what the hash covers."""
-    boot, run_id, kind = json.dumps(row.boot), json.dumps(row.run_id), json.dumps(row.type)
-    return (
-        f'{{"at":{{"boot":{boot},"mono":{row.mono!r},"wall":{row.wall!r}}},'
-        f'"data":{row.data},"run_id":{run_id},"seq":{row.seq},"type":{kind}}}'
-    )
+    return entry_line(row.seq, (row.wall, row.mono, row.boot), row.run_id, row.type, row.data)
 
 
 def chained(previous: bytes, row: Row) -> bytes:
@@ -114,13 +109,9 @@ def chained(previous: bytes, row: Row) -> bytes:
 
 def encode_state(state: RunState) -> str:
     """A run's state as JSON text."""
-    return _dumps(to_plain(state))
+    return canonical(state)
 
 
 def decode_state(record: str) -> RunState:
     """The reverse; RecordError or ValueError when it was written by something else."""
     return from_plain(RunState, json.loads(record))
-
-
-def _dumps(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
