@@ -25,7 +25,6 @@ from supervisor.core.run import (
     RequestState,
     RunState,
     Status,
-    changed,
 )
 
 KEPT_ATTEMPTS = 20
@@ -44,6 +43,19 @@ CRASHES = frozenset(
     }
 )  # fmt: skip
 """Exits that count against the restart policy."""
+
+
+_SLOTS = tuple((name, getattr(RunState, name)) for name in RunState.__slots__)
+
+
+def changed(state: RunState, **changes: Any) -> RunState:
+    """``dataclasses.replace`` for a run's state, at a third of its cost: every event needs one."""
+    copy = object.__new__(RunState)
+    for name, slot in _SLOTS:
+        slot.__set__(copy, changes.pop(name) if name in changes else slot.__get__(state))
+    if changes:
+        raise TypeError(f"a run has no {', '.join(changes)}")
+    return copy
 
 
 def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunState:
@@ -90,7 +102,7 @@ def _with_clock(state: RunState, at: Moment) -> RunState:
     if is_on_the_clock(state) == (state.clock_since is not None):
         return state
     passed = seconds_between(state.clock_since, at) if state.clock_since else 0.0
-    return replace(
+    return changed(
         state,
         clock_used_s=state.clock_used_s + passed,
         attempt_used_s=state.attempt_used_s + passed,
@@ -197,19 +209,19 @@ def _backoff_moved(state: RunState, event: e.BackoffMoved, _at: Moment) -> RunSt
 
 
 def _parked(state: RunState, event: e.RunParked, _at: Moment) -> RunState:
-    return replace(state, wake=event.wake, naps=event.wake.nap if event.wake else 0)
+    return changed(state, wake=event.wake, naps=event.wake.nap if event.wake else 0)
 
 
 def _wake_moved(state: RunState, event: e.WakeMoved, _at: Moment) -> RunState:
-    return replace(state, wake=replace(state.wake, at=event.at)) if state.wake else state
+    return changed(state, wake=replace(state.wake, at=event.at)) if state.wake else state
 
 
 def _paused(state: RunState, _event: e.RunPaused, _at: Moment) -> RunState:
-    return replace(state, wake=replace(state.wake, is_held=True)) if state.wake else state
+    return changed(state, wake=replace(state.wake, is_held=True)) if state.wake else state
 
 
 def _resumed(state: RunState, _event: e.RunResumed, _at: Moment) -> RunState:
-    return replace(state, wake=replace(state.wake, is_held=False)) if state.wake else state
+    return changed(state, wake=replace(state.wake, is_held=False)) if state.wake else state
 
 
 def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
@@ -296,7 +308,7 @@ def _request_reminded(state: RunState, event: e.RequestReminded, at: Moment) -> 
         else r
         for r in state.requests
     )
-    return replace(state, requests=requests)
+    return changed(state, requests=requests)
 
 
 def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> RunState:

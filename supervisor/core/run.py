@@ -390,16 +390,3 @@ class RunState:
         """The number of the next checkpoint: also above those rolled back (I5)."""
         kept = self.checkpoints[-1].generation if self.checkpoints else 0
         return max(self.newest_generation, kept) + 1
-
-
-_SLOTS = tuple((name, getattr(RunState, name)) for name in RunState.__slots__)
-
-
-def changed(state: RunState, **changes: Any) -> RunState:
-    """``dataclasses.replace`` for a run's state, at a third of its cost: every event needs one."""
-    copy = object.__new__(RunState)
-    for name, slot in _SLOTS:
-        slot.__set__(copy, changes.pop(name) if name in changes else slot.__get__(state))
-    if changes:
-        raise TypeError(f"a run has no {', '.join(changes)}")
-    return copy
