@@ -61,7 +61,8 @@ def decide_request_gone(turn: Turn, fact: RequestGone) -> None:
     if known is None or known.state is not RequestState.OPEN:
         return
     turn.record(e.RequestClosed(known.id, expired=False, why="withdrawn by the agent"))
-    _go_on(turn, f"{known.id} was withdrawn")
+    if turn.state.wake is None:  # One that sleeps still has its time to wait for.
+        _go_on(turn, f"{known.id} was withdrawn")
 
 
 def decide_answer(turn: Turn, fact: AnswerGiven) -> None:

@@ -211,6 +211,16 @@ def test_with_an_open_question_the_time_may_come_first_and_a_persons_time_does_n
     assert [request.id for request in story.state.open_requests] == ["ABCD-1"]
 
 
+def test_a_question_that_is_withdrawn_while_it_sleeps_leaves_it_asleep_on_the_clock() -> None:
+    story = asking_asleep()
+    story.wait(10.0).feed(f.RequestGone("ask"))
+    assert story.state.status is Status.PARKED
+    assert clock_used_s(story.state, story.now.plus(5.0)) == 5.0
+    story.wait(90.0)
+    assert story.state.wake is not None
+    assert next_wake_s(story.state, story.now) == 10.0  # of the task's time
+
+
 def test_an_answer_that_crossed_the_exit_starts_it_at_once() -> None:
     story = Story().start()
     story.answers(story.asks())

@@ -92,7 +92,11 @@ def _wakes(wake: Wake, fact: Fact, now: Moment, events: tuple[Event, ...]) -> No
         return
     is_let_go = isinstance(fact, f.ResumeWanted)
     _demand(is_let_go or not wake.is_held, "a run held asleep stays asleep", fact)
-    is_settled = any(isinstance(event, e.RequestAnswered | e.RequestClosed) for event in events)
+    is_settled = any(
+        isinstance(event, e.RequestAnswered)
+        or (isinstance(event, e.RequestClosed) and event.expired)
+        for event in events
+    )
     _demand(is_settled or now.wall >= wake.at, "I8: no start before its wake time", wake)
 
 
