@@ -256,6 +256,7 @@ class Agent(Asking, Durable):
         input_tokens: int = 0,
         output_tokens: int = 0,
         cache_read_tokens: int = 0,
+        cache_write_tokens: int = 0,
         cost_usd: float = 0.0,
         model: str | None = None,
     ) -> None:
@@ -265,6 +266,7 @@ class Agent(Asking, Durable):
             "input_tokens": input_tokens,
             "output_tokens": output_tokens,
             "cache_read_tokens": cache_read_tokens,
+            "cache_write_tokens": cache_write_tokens,
             "cost_usd": cost_usd,
         }
         self._progress.add_usage(amounts, model)

@@ -107,12 +107,15 @@ class ProgressFile:
         self.flush()
 
     def add_usage(self, amounts: dict[str, float], model: str | None) -> None:
-        """Add to the sums over the whole run."""
-        for key, amount in amounts.items():
-            if amount and not _is_no_number(amount):
-                self.usage[key] = self.usage.get(key, 0) + amount
+        """Add to the sums over the whole run, of all models and of this one."""
+        sums = [self.usage]
         if model is not None:
             self.usage["model"] = model
+            sums.append(self.usage.setdefault("models", {}).setdefault(model, {}))
+        for key, amount in amounts.items():
+            if amount and not _is_no_number(amount):
+                for sum_of in sums:
+                    sum_of[key] = sum_of.get(key, 0) + amount
         self.touch()
 
     def add_service(self, name: str, counts: dict[str, int], breaker: str | None) -> None:

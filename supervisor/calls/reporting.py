@@ -102,9 +102,10 @@ def used(amount: Used) -> None:
             cache_write=amount.cache_write,
         )
     agent.usage(
-        input_tokens=amount.input_tokens + amount.cache_write,
+        input_tokens=amount.input_tokens,
         output_tokens=amount.output_tokens,
         cache_read_tokens=amount.cache_read,
+        cache_write_tokens=amount.cache_write,
         cost_usd=cost,
         model=amount.model,
     )

@@ -94,6 +94,18 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelUse:
+    """Tokens and cost of one model."""
+
+    input_tokens: int = 0
+    """Without those read from or written to a cache."""
+    output_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_tokens: int = 0
+    cost_usd: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Model tokens and cost, as the agent declared them, summed over the run."""
 
@@ -102,6 +114,10 @@ class Usage:
     cache_read_tokens: int = 0
     cost_usd: float = 0.0
     model: str | None = None
+    """The last one that was asked."""
+    cache_write_tokens: int = 0
+    models: dict[str, ModelUse] = field(default_factory=dict)
+    """The same by model, where the agent says it."""
 
 
 @dataclass(frozen=True, slots=True)

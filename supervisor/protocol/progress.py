@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from supervisor.core.run import (
     Anomaly,
     LastError,
+    ModelUse,
     Progress,
     ServiceUse,
     Stage,
@@ -37,6 +38,7 @@ MAX_STAGES = 100
 MAX_ANOMALIES = 50
 MAX_ERRORS = 50
 MAX_SERVICES = 50
+MAX_MODELS = 50
 ID_LIMIT = 64
 """Characters of an anomaly's own id; a longer one is replaced by its hash."""
 NAME_LIMIT = 80
@@ -84,14 +86,22 @@ class ErrorModel(AgentModel):
     message: Prose
 
 
-class UsageModel(AgentModel):
-    """Model tokens and cost, summed over the run."""
+class ModelUseModel(AgentModel):
+    """Tokens and cost of one model."""
 
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     cache_read_tokens: Count | None = None
+    cache_write_tokens: Count | None = None
     cost_usd: Amount | None = None
+
+
+class UsageModel(ModelUseModel):
+    """Model tokens and cost, summed over the run."""
+
     model: Label | None = None
+    models: dict[str, ModelUseModel | None] | None = None
+    """The same by model."""
 
 
 class ServiceModel(AgentModel):
@@ -219,6 +229,22 @@ def _usage(model: UsageModel | None) -> Usage | None:
         model.cache_read_tokens or 0,
         model.cost_usd or 0.0,
         model.model,
+        model.cache_write_tokens or 0,
+        {
+            safe_text(name, limit=NAME_LIMIT): _model_use(item)
+            for name, item in list((model.models or {}).items())[:MAX_MODELS]
+            if item is not None
+        },
+    )
+
+
+def _model_use(model: ModelUseModel) -> ModelUse:
+    return ModelUse(
+        model.input_tokens or 0,
+        model.output_tokens or 0,
+        model.cache_read_tokens or 0,
+        model.cache_write_tokens or 0,
+        model.cost_usd or 0.0,
     )
 
 

@@ -129,7 +129,12 @@ def test_progress_is_coalesced_and_the_last_value_is_never_lost(room: Any) -> No
     progress = room.read("progress.json")
     assert progress["stage"] == {"name": "b", "index": 2, "total": 2}
     assert progress["step"]["completed"] == 19_999
-    assert progress["usage"] == {"input_tokens": 11, "cost_usd": 0.5, "model": "m"}
+    assert progress["usage"] == {
+        "input_tokens": 11,
+        "cost_usd": 0.5,
+        "model": "m",
+        "models": {"m": {"input_tokens": 5, "cost_usd": 0.5}},
+    }
 
 
 def test_a_reader_always_finds_a_whole_progress_file(room: Any) -> None:

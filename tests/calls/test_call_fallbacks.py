@@ -123,3 +123,6 @@ def test_a_run_shows_who_answered_what_was_tried_and_what_it_cost(
     # 12 in, 9 out, 3 read from and 5 written to the cache, once for each of the two prices.
     haiku = (12 * 1 + 9 * 5 + 3 * 0.1 + 5 * 1.25) / 1e6
     assert shown["usage"]["cost_usd"] == pytest.approx(haiku * 6)
+    models = shown["usage"]["models"]
+    assert models["claude-opus-4-5"]["cost_usd"] == pytest.approx(haiku * 5)
+    assert models["claude-haiku-4-5"]["cache_write_tokens"] == 5
