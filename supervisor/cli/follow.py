@@ -10,7 +10,8 @@ from supervisor.core import events as e
 from supervisor.core.describe import answer_hint, describe
 from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
-from supervisor.core.run import FINAL, Progress, Request, RunState, Status
+from supervisor.core.progress import Progress
+from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.core.text import safe_text
 
 PROGRESS_EVERY_S = 5.0

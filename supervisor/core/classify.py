@@ -9,7 +9,8 @@ from __future__ import annotations
 import signal
 
 from supervisor.core.facts import Exited
-from supervisor.core.run import ExitKind, Progress, RunState, Then
+from supervisor.core.progress import Progress
+from supervisor.core.run import ExitKind, RunState, Then
 
 TEMPFAIL = 75
 PERMANENT_STATUSES = frozenset({*range(64, 71), *range(76, 79)})

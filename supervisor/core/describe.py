@@ -15,7 +15,8 @@ from supervisor.core import events as e
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
-from supervisor.core.run import Answer, Progress, Request, RunState, Status, Step, Wake
+from supervisor.core.progress import Progress, Step
+from supervisor.core.run import Answer, Request, RunState, Status, Wake
 from supervisor.core.text import safe_text, visible_text
 from supervisor.core.times import clock_text
 

@@ -9,17 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from supervisor.core.moment import Moment
-from supervisor.core.run import (
-    Anomaly,
-    Answer,
-    Checkpoint,
-    Exit,
-    Progress,
-    Request,
-    RunState,
-    Then,
-    Wake,
-)
+from supervisor.core.progress import Progress
+from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Request, RunState, Then, Wake
 from supervisor.core.spec import AgentSpec
 
 

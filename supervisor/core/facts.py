@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supervisor.core.moment import Moment
-from supervisor.core.run import Anomaly, Answer, Progress, Request, Wake
+from supervisor.core.progress import Progress
+from supervisor.core.run import Anomaly, Answer, Request, Wake
 from supervisor.core.spec import AgentSpec
 
 

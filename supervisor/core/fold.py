@@ -13,6 +13,7 @@ from supervisor.core import events as e
 from supervisor.core.events import Event
 from supervisor.core.lifecycle import IllegalTransitionError, next_status
 from supervisor.core.moment import Moment, seconds_between
+from supervisor.core.progress import Progress
 from supervisor.core.run import (
     FINAL,
     ON_THE_CLOCK,
@@ -20,7 +21,6 @@ from supervisor.core.run import (
     Attempt,
     Death,
     ExitKind,
-    Progress,
     Request,
     RequestState,
     RunState,

@@ -9,16 +9,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Literal, NamedTuple
 
-from supervisor.core.run import (
-    Anomaly,
-    LastError,
-    ModelUse,
-    Progress,
-    ServiceUse,
-    Stage,
-    Step,
-    Usage,
-)
+from supervisor.core.progress import LastError, ModelUse, Progress, ServiceUse, Stage, Step, Usage
+from supervisor.core.run import Anomaly
 from supervisor.core.text import safe_text
 from supervisor.protocol.lenient import (
     AgentModel,

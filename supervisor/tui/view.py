@@ -15,7 +15,8 @@ from supervisor.core.describe import reason_words
 from supervisor.core.eta import estimate
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_until
-from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status, Step
+from supervisor.core.progress import Step
+from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.tui import render
 from supervisor.tui.model import Picture, Sample, needs_operator, open_requests, shown_runs

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from supervisor.core.run import Answer, Progress, RequestState
+from supervisor.core.progress import Progress
+from supervisor.core.run import Answer, RequestState
 from supervisor.protocol.answer import answer_to_json
 from supervisor.protocol.bounded_json import parse_json
 from supervisor.protocol.checkpoint import CheckpointFacts, checkpoint_check

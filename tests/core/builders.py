@@ -19,7 +19,8 @@ from supervisor.core.events import Event
 from supervisor.core.facts import Fact
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
-from supervisor.core.run import Answer, Progress, Request, RunState, Status, Step
+from supervisor.core.progress import Progress, Step
+from supervisor.core.run import Answer, Request, RunState, Status
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.core.turn import Decision
 

@@ -11,7 +11,8 @@ from supervisor.core import events as e
 from supervisor.core import facts as f
 from supervisor.core.alike import KEPT_CRASHES, WINDOW_S, Alike, Crash, crash_of, see_crash
 from supervisor.core.moment import seconds_until
-from supervisor.core.run import LastError, Progress, Status
+from supervisor.core.progress import LastError, Progress
+from supervisor.core.run import Status
 from tests.core.builders import T0, Story, a_spec
 
 Told = tuple[tuple[str, f.AlikeSeen], ...]

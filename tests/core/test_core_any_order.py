@@ -22,8 +22,9 @@ from supervisor.core.events import Event
 from supervisor.core.facts import Fact
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
+from supervisor.core.progress import LastError, Progress, Step
 from supervisor.core.record import event_from_plain, event_to_plain, from_plain, to_plain
-from supervisor.core.run import ON_THE_CLOCK, Anomaly, LastError, Progress, RunState, Status, Step
+from supervisor.core.run import ON_THE_CLOCK, Anomaly, RunState, Status
 from supervisor.core.spec import Restart
 from tests.core.builders import RUN_ID, SHA, T0, a_request, a_spec, an_answer
 from tests.core.simulation.rules import Budget, check_decision

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from supervisor.core import facts as f
 from supervisor.core.eta import estimate
-from supervisor.core.run import Progress, Step
+from supervisor.core.progress import Progress, Step
 from tests.core.builders import Story, counting
 
 

@@ -9,8 +9,9 @@ import pytest
 
 from supervisor.core import facts as f
 from supervisor.core.classify import PERMANENT_STATUSES, TEMPFAIL, decide_exit_kind, exit_cause
+from supervisor.core.progress import LastError, Progress
 from supervisor.core.run import ExitKind as K
-from supervisor.core.run import LastError, Progress, Status
+from supervisor.core.run import Status
 from supervisor.protocol import exit_status
 from tests.core.builders import Story, story_in
 

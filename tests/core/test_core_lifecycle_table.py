@@ -25,6 +25,7 @@ from supervisor.core.lifecycle import (
     diagram,
     next_status,
 )
+from supervisor.core.progress import Progress
 from supervisor.core.run import (
     ALIVE,
     FINAL,
@@ -33,7 +34,6 @@ from supervisor.core.run import (
     Checkpoint,
     Exit,
     ExitKind,
-    Progress,
     Status,
     Then,
 )

@@ -24,7 +24,8 @@ from supervisor.core.describe import (
     step_words,
 )
 from supervisor.core.events import Event
-from supervisor.core.run import Anomaly, Answer, Progress, RunState, Stage, Status, Step
+from supervisor.core.progress import Progress, Stage, Step
+from supervisor.core.run import Anomaly, Answer, RunState, Status
 from supervisor.core.text import safe_text
 from tests.core.builders import T0, a_request, counting
 from tests.core.hostile_samples import HOSTILE, filled, is_harmless

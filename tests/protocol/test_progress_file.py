@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from supervisor.core.progress import Progress, Stage, Step
 from supervisor.core.record import from_plain, to_plain
-from supervisor.core.run import Progress, Stage, Step
 from supervisor.protocol.bounded_json import parse_json
 from supervisor.protocol.lenient import parse_time, time_text
 from supervisor.protocol.problem import Problem

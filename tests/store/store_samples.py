@@ -8,7 +8,8 @@ from supervisor.core.events import Event, ProgressReported, Recorded, RunCreated
 from supervisor.core.fold import apply
 from supervisor.core.ids import ulid
 from supervisor.core.moment import Moment
-from supervisor.core.run import Progress, RunState, Status, Step
+from supervisor.core.progress import Progress, Step
+from supervisor.core.run import RunState, Status
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 
 BOOT = "3f7a3c1e-0000-4000-8000-000000000000"

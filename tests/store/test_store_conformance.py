@@ -10,7 +10,8 @@ import pytest
 from store_samples import created, progress, recorded, run_id, state_after
 
 from supervisor.core.events import EngineStarted, Recorded
-from supervisor.core.run import Progress, Status
+from supervisor.core.progress import Progress
+from supervisor.core.run import Status
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.memory import MemoryEventLog
 from supervisor.store.opening import StorageFaultError

@@ -6,7 +6,7 @@ import pytest
 from tui_script import Driven, World, busy_world, driven
 
 from supervisor.core import events as e
-from supervisor.core.run import Step
+from supervisor.core.progress import Step
 from supervisor.tui.link import CallError
 from supervisor.tui.screens.dashboard import Dashboard
 from supervisor.tui.screens.help import HelpScreen

@@ -16,7 +16,7 @@ from tui_script import World, busy_world
 from supervisor.control.connection import Connection
 from supervisor.control.messages import CallRefusedError, notice_line
 from supervisor.control.server import Server
-from supervisor.core.run import Step
+from supervisor.core.progress import Step
 from supervisor.tui.client import SocketBackend
 from supervisor.tui.link import CallError, EngineLink
 from supervisor.tui.model import Link

@@ -6,7 +6,8 @@ import pytest
 from tui_script import BASE_WALL, World, answered, busy_world, moment
 
 from supervisor.core import events as e
-from supervisor.core.run import Status, Step
+from supervisor.core.progress import Step
+from supervisor.core.run import Status
 from supervisor.tui import model, render, story, view
 from supervisor.tui.model import GapError, Picture
 from supervisor.tui.widgets.run_table import chosen_columns

@@ -18,21 +18,9 @@ from supervisor.core import events as e
 from supervisor.core.events import Event, Recorded
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
+from supervisor.core.progress import Progress, ServiceUse, Stage, Step, Usage
 from supervisor.core.record import recorded_to_plain, to_plain
-from supervisor.core.run import (
-    Anomaly,
-    Answer,
-    Checkpoint,
-    Exit,
-    ExitKind,
-    Progress,
-    Request,
-    RunState,
-    ServiceUse,
-    Stage,
-    Step,
-    Usage,
-)
+from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, ExitKind, Request, RunState
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.tui.app import LongwatchApp
 from supervisor.tui.link import CallError, LinkLostError, Notice

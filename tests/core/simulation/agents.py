@@ -9,7 +9,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field, replace
 
-from supervisor.core.run import Progress, Request, Step, Wake
+from supervisor.core.progress import Progress, Step
+from supervisor.core.run import Request, Wake
 
 SILENT_STATUSES = (1, 2, 70, 75, 134)
 """Exit statuses a sick agent leaves with."""
