@@ -1,4 +1,4 @@
-"""The four ways to ask the operator, as methods of the agent.
+"""The ways to ask the operator, as methods of the agent.
 
 In all of them: ``action`` (JSON values) is what exactly will be done, and the answer is for that
 alone. ``expires_in`` is seconds from now, None never. ``on_timeout`` is park, default or deny.
@@ -8,7 +8,10 @@ comes back to the same call; without it, and always without a supervisor, it wai
 
 from __future__ import annotations
 
-from supervisor.agent.question import new_question, wanted
+import json
+
+from supervisor.agent.faults import UnfitValueError
+from supervisor.agent.question import new_question, refuse_denied, wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,23 +105,65 @@ class Asking:
     def edit(
         self,
         title: str,
-        text: str,
+        text: str | None = None,
         explanation: str | None = None,
         expires_in: float | None = None,
         on_timeout: str = "park",
         *,
-        default: str | None = None,
+        action: Any = None,
+        default: Any = None,
         park: bool = True,
-    ) -> str:
-        """``text`` as the operator leaves it; RequestRefusedError as for ``choose``."""
+    ) -> Any:
+        """``text`` as the operator leaves it; RequestRefusedError as for ``choose``.
+
+        With ``action`` (JSON values, None for a text) instead of a text, that action as the
+        operator leaves it: do what comes back, not what was proposed.
+        """
+        if (text is None) == (action is None):
+            raise UnfitValueError(f"{title!r}: edit takes either a text or an action")
+        if action is not None and default is not None:
+            default = json.dumps(default)
         question = new_question(
             "edit",
             title,
-            action={"text": text},
+            action={"text": text} if action is None else {"json": action},
             explanation=explanation,
             default=default,
             expires_in=expires_in,
             on_timeout=on_timeout,
         )
         answer = self._ask(question, park=park)
-        return wanted(answer.text, answer, title)
+        edited = wanted(answer.text, answer, title)
+        return edited if action is None else json.loads(edited)
+
+    def form(
+        self,
+        title: str,
+        fields: Iterable[dict[str, Any]],
+        explanation: str | None = None,
+        expires_in: float | None = None,
+        on_timeout: str = "park",
+        *,
+        about: Any = None,
+        park: bool = True,
+    ) -> Answer:
+        """Several values at once: ``answer["name"]``; RequestRefusedError as for ``choose``.
+
+        A field is ``{"name", "type": text | number | boolean | choice}`` and optionally
+        ``label``, ``options`` (of a choice), ``default``, ``required``, ``multiline``. A field
+        without a value is None. ``about`` (JSON values) is shown with the form.
+        """
+        action: dict[str, Any] = {"fields": list(fields)}
+        if about is not None:
+            action["about"] = about
+        question = new_question(
+            "form",
+            title,
+            action=action,
+            explanation=explanation,
+            expires_in=expires_in,
+            on_timeout=on_timeout,
+        )
+        answer = self._ask(question, park=park)
+        refuse_denied(answer, title)
+        return answer

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Question = dict[str, Any]
 
 ON_TIMEOUT = ("park", "default", "deny")
+ANSWERS = ("allow", "option", "text", "fields", "comment")
+"""The fields of an answer that a person fills in."""
 TITLE_LIMIT = 1000
 OPTION_LIMIT = 500
 MAX_OPTIONS = 100
@@ -46,7 +48,7 @@ def new_question(
     _check_words(title, options)
     if on_timeout not in ON_TIMEOUT:
         raise UnfitValueError(f"on_timeout is {on_timeout!r}; one of {', '.join(ON_TIMEOUT)}")
-    if on_timeout == "default" and default is None:
+    if on_timeout == "default" and default is None and kind != "form":
         raise UnfitValueError('on_timeout="default" needs a default')
     if options is not None and default is not None and default not in options:
         raise UnfitValueError(f"the default {default!r} is none of the options {options}")
@@ -57,6 +59,10 @@ def new_question(
         question["expires_at"] = time_text(time.time() + expires_in)
     question["created_at"] = now_text()
     as_read: Question = plain(question, f"the question {title!r}")
+    if kind == "form":
+        from supervisor.agent.form import check_fields
+
+        check_fields(title, as_read["action"]["fields"])
     _check_size(as_read)
     return as_read
 
@@ -107,15 +113,36 @@ def question_sha256(question: Question) -> str:
 
 def default_answer(question: Question) -> dict[str, Any]:
     """The fields of an answer that takes the stated default."""
+    if question["kind"] == "form":
+        from supervisor.agent.form import default_values
+
+        return {**dict.fromkeys(ANSWERS), "fields": default_values(question)}
     default = question["default"]
     field = {"approve": "allow", "choose": "option"}.get(question["kind"], "text")
-    return {"allow": None, "option": None, "text": None, "comment": None, field: default}
+    return {**dict.fromkeys(ANSWERS), field: default}
+
+
+def has_default(question: Question) -> bool:
+    """Whether the question can be answered without anybody."""
+    if question["kind"] == "form":
+        from supervisor.agent.form import default_values
+
+        return default_values(question) is not None
+    return "default" in question
 
 
 def wanted(value: str | None, answer: Answer, title: str) -> str:
     """``value`` of ``answer``; RequestRefusedError when it was denied or came too late."""
-    if value is not None and not answer.is_expired and answer.allow is not False:
+    refuse_denied(answer, title)
+    if value is not None:
         return value
+    raise RequestRefusedError(f"no answer to {title!r}: it carries nothing that fits")
+
+
+def refuse_denied(answer: Answer, title: str) -> None:
+    """RequestRefusedError when it was denied or came too late."""
+    if not answer.is_expired and answer.allow is not False:
+        return
     how = "nobody answered in time" if answer.is_expired else f"{answer.by or 'operator'} denied it"
     comment = f" ({answer.comment})" if answer.comment else ""
     raise RequestRefusedError(f"no answer to {title!r}: {how}{comment}")

@@ -16,7 +16,7 @@ from supervisor.agent.faults import NobodyToAskError, ParkedExit
 from supervisor.agent.fence import Fence
 from supervisor.agent.positions import Positions, current_task
 from supervisor.agent.progress import ProgressFile
-from supervisor.agent.question import default_answer, question_sha256
+from supervisor.agent.question import default_answer, has_default, question_sha256
 from supervisor.agent.run_files import ANSWERS, REQUESTS, RunFiles
 from supervisor.agent.shutdown import Shutdown
 
@@ -146,7 +146,7 @@ class Requests:
 
         if terminal.is_there():
             fields, by = terminal.ask(question), "terminal"
-        elif "default" in question:
+        elif has_default(question):
             fields, by = default_answer(question), "default"
         else:
             name = f"{ANSWERS}/{request_id}.json"
@@ -155,7 +155,7 @@ class Requests:
                 f"nor a terminal to ask. The question is in "
                 f"{self._files.path(f'{REQUESTS}/{request_id}.json')}; put the answer into "
                 f'{self._files.path(name)} as {{"request_sha256": "{digest}", '
-                '"allow": true} (or "option", "text") and start again'
+                '"allow": true} (or "option", "text", "fields") and start again'
             )
         answer = {"id": request_id, "request_sha256": digest, **fields, "by": by}
         answer |= {"answered_at": now_text(), "expired": False}

@@ -29,13 +29,15 @@ def ask(question: dict[str, Any]) -> dict[str, Any]:
         _say(question["explanation"])
     if "action" in question:
         _say("Action: " + json.dumps(question["action"], indent=2, ensure_ascii=False))
-    fields: dict[str, Any] = {"allow": None, "option": None, "text": None, "comment": None}
+    fields: dict[str, Any] = dict.fromkeys(("allow", "option", "text", "fields", "comment"))
     if kind == "approve":
         fields["allow"] = _approve(default)
     elif kind == "choose":
         fields["option"] = _choose(question["options"], default)
     elif kind == "edit":
-        fields["text"] = _edit(question["action"]["text"])
+        fields["text"] = _edit_action(question["action"])
+    elif kind == "form":
+        fields["fields"] = {field["name"]: _field(field) for field in question["action"]["fields"]}
     else:
         fields["text"] = _line("> ", default)
     return fields
@@ -62,6 +64,54 @@ def _choose(options: list[str], default: Any) -> str:
             return typed
         if typed.isdecimal() and 1 <= int(typed) <= len(options):
             return options[int(typed) - 1]
+
+
+def _field(field: dict[str, Any]) -> Any:
+    """The value of one field of a form; asks again until it fits. Empty takes the default."""
+    from supervisor.agent.form import fits
+
+    default = field.get("default")
+    hint = {"boolean": " [y/n]", "number": " (a number)"}.get(field["type"], "")
+    hint += "" if default is None else f" (empty: {json.dumps(default)})"
+    _say(f"{field.get('label') or field['name']}{hint}")
+    for number, option in enumerate(field.get("options") or (), start=1):
+        _say(f"  {number}) {option}")
+    while True:
+        typed = _line("> ", None)
+        value = _value(field, typed.strip()) if typed.strip() else default
+        if value is None and not typed.strip() and not field.get("required"):
+            return None
+        if value is not None and fits(field, value):
+            return value
+
+
+def _value(field: dict[str, Any], typed: str) -> Any:
+    if field["type"] == "boolean":
+        return True if typed.lower() in YES else False if typed.lower() in NO else None
+    if field["type"] == "number":
+        try:
+            return int(typed) if typed.lstrip("+-").isdecimal() else float(typed)
+        except ValueError:
+            return None
+    if field["type"] == "choice" and typed not in field["options"] and typed.isdecimal():
+        at = int(typed)
+        return field["options"][at - 1] if 1 <= at <= len(field["options"]) else None
+    return typed
+
+
+def _edit_action(action: dict[str, Any]) -> str:
+    """The text as the person leaves it; a JSON value comes back once it is one."""
+    if "json" not in action:
+        return _edit(action["text"])
+    text = json.dumps(action["json"], indent=2, ensure_ascii=False)
+    while True:
+        text = _edit(text)
+        try:
+            json.loads(text)
+        except ValueError as error:
+            _say(f"not JSON: {error}")
+            continue
+        return text
 
 
 def _edit(text: str) -> str:

@@ -11,7 +11,7 @@ from supervisor.cli.live import Live
 from supervisor.cli.session import connect, snapshot
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
-from supervisor.core.describe import describe
+from supervisor.core.describe import describe, details
 from supervisor.core.record import recorded_from_plain, recorded_to_plain
 
 PIECE = 1000
@@ -84,3 +84,5 @@ class _Printer:
             clock = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(recorded.at.wall))
             who = self._agents.get(recorded.run_id, "engine" if not recorded.run_id else "?")
             output.line(f"{recorded.seq:>7}  {clock}  {who:<16}  {describe(recorded.event)}")
+            for below in details(recorded.event):
+                output.line(f"{'':>7}  {'':19}  {'':<16}    {below}")

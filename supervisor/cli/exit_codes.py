@@ -94,7 +94,8 @@ def describe(error: LongwatchError) -> str:
         return "\n".join([f"longwatch: {count} {noun} in the configuration", *error.problems])
     who = error.where if error.where.startswith("longwatch") else "longwatch"
     where = f"{error.where}: " if error.where and who != error.where else ""
-    lines = [f"{who}: {where}{error.what}", f"  {error.why}", f"  {error.fix}"]
+    why = error.why.replace("\n", "\n  ")
+    lines = [f"{who}: {where}{error.what}", f"  {why}", f"  {error.fix}"]
     return "\n".join(line for line in lines if line.strip())
 
 

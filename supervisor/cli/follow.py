@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from supervisor.core import events as e
-from supervisor.core.describe import answer_hint, describe
+from supervisor.core.describe import answer_hint, describe, details
 from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
 from supervisor.core.progress import Progress
@@ -69,6 +69,8 @@ class Follower:
             return
         clock = time.strftime("%H:%M:%S", time.localtime(recorded.at.wall))
         self._say(f"{clock}  {state.agent:<16}  {describe(event)}")
+        for below in details(event):
+            self._say(f"          {'':<16}    {below}")
         if isinstance(event, e.RequestOpened) and self._with_hints:
             self.hint(event.request)
         if isinstance(event, e.RequestReminded) and self._with_hints:

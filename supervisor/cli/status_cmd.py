@@ -8,6 +8,7 @@ from typing import Any
 from supervisor.cli import output
 from supervisor.cli.session import connect, snapshot
 from supervisor.config.paths import Project
+from supervisor.core.answer_words import answered_lines
 from supervisor.core.describe import (
     duration,
     next_words,
@@ -141,6 +142,9 @@ def reasons_of(state: RunState, now: Moment) -> list[str]:
     if newest is not None and newest.exit is not None and newest.exit.output:
         lines.append("it wrote last:")
         lines += [f"  {safe_text(line, limit=300)}" for line in newest.exit.output]
+    answered = [r for r in state.requests if r.answer is not None]
+    for request in answered[-3:]:
+        lines += answered_lines(request)
     for anomaly in state.anomalies[-3:]:
         message = safe_text(anomaly.message, limit=300)
         lines.append(f"{safe_text(anomaly.severity)}: {safe_text(anomaly.kind)}: {message}")

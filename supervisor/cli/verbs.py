@@ -28,7 +28,8 @@ VERBS: tuple[Verb, ...] = (
         "why", "status_cmd", "why a run is in its state, and what next", "why", "add_why_arguments"
     ),
     Verb("requests", "requests_cmd", "what waits for you", "requests", "add_requests_arguments"),
-    Verb("answer", "requests_cmd", "answer one request", "answer", "add_answer_arguments"),
+    Verb("answer", "answer_cmd", "answer one request"),
+    Verb("approvals", "approvals_cmd", "what is approved for good, and ending it"),
     Verb("logs", "logs_cmd", "what an agent wrote"),
     Verb("events", "events_cmd", "what happened, one line an event"),
     Verb("start", "control_cmd", "start agents"),

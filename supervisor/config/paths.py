@@ -68,6 +68,11 @@ class Project:
         return self.state_dir / "state.db"
 
     @property
+    def approvals(self) -> Path:
+        """A copy of the rules that approve for good, for the day ``state_db`` is lost."""
+        return self.state_dir / "approvals.json"
+
+    @property
     def keeper_lock(self) -> Path:
         """Flocked while a keeper lives; JSON {pid, boot, started, version}."""
         return self.state_dir / "keeper.lock"

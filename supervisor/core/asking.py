@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from supervisor.core import events as e
-from supervisor.core.describe import answer_words
+from supervisor.core.always import matching_rule, said_by
+from supervisor.core.answer_words import answer_words
+from supervisor.core.answering import completed, default_answer, rule_of, unfit, unfit_rule
 from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
-from supervisor.core.effects import DeliverAnswer
+from supervisor.core.effects import DeliverAnswer, Refusal
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
 from supervisor.core.sleeping import wake_by_answer
 from supervisor.core.text import safe_text
@@ -41,18 +44,25 @@ def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
             severity="error",
         )
         return
-    _open(turn, fact.request)
+    _open(turn, fact.request, fact.rules)
 
 
-def _open(turn: Turn, draft: Request) -> None:
+def _open(turn: Turn, draft: Request, rules: tuple[AlwaysRule, ...]) -> None:
     state = turn.state
     public = f"{state.id[-ID_TAIL:]}-{state.request_count + 1}"
     request = replace(draft, id=public, epoch=state.epoch, created_at=turn.now.wall)
     turn.record(e.RequestOpened(request))
     if state.status is Status.RUNNING:
         turn.record(e.WaitBegan(f"asks {request.id}: {request.title}"))
-    if state.spec.unattended and request.default is not None:
-        _apply_answer(turn, request, _default_answer(turn, request, "default (unattended)"))
+    rule = None
+    if request.kind == "approve":
+        rule = matching_rule(rules, state.agent, state.spec.cwd, request.sha256, turn.now.wall)
+    if rule is not None:
+        answer = Answer(said_by(rule), turn.now.wall, request.sha256, allow=True, rule_id=rule.id)
+        _apply_answer(turn, request, answer)
+    elif state.spec.unattended and request.default is not None:
+        answer = default_answer(request, "default (unattended)", turn.now.wall)
+        _apply_answer(turn, request, answer)
 
 
 def decide_request_gone(turn: Turn, fact: RequestGone) -> None:
@@ -85,10 +95,18 @@ def decide_answer(turn: Turn, fact: AnswerGiven) -> None:
             f"{request.id} is not what that answer was given for: it has {request.sha256[:12]}",
             "Read it again: longwatch requests",
         )
-    elif problem := _unfit(request, fact.answer):
-        turn.refuse("refused", *problem)
+    elif problem := unfit(request, fact.answer) or _unfit_wish(request, fact):
+        turn.refuse(problem.code, problem.what, problem.fix, problem.why)
     else:
-        _apply_answer(turn, request, replace(fact.answer, sha256=request.sha256, at=turn.now.wall))
+        answer = replace(fact.answer, sha256=request.sha256, at=turn.now.wall)
+        if fact.always is not None:
+            rule = rule_of(turn.state, request, answer, fact.always)
+            turn.record_for_all(e.AlwaysRuleSet(rule))
+        _apply_answer(turn, request, completed(request, answer))
+
+
+def _unfit_wish(request: Request, fact: AnswerGiven) -> Refusal | None:
+    return unfit_rule(request, fact.answer, fact.always) if fact.always else None
 
 
 def expire_request(turn: Turn, request: Request) -> None:
@@ -100,7 +118,7 @@ def expire_request(turn: Turn, request: Request) -> None:
     is_yes = request.kind == "approve" and request.default is True
     is_consent = is_yes and not turn.state.spec.unattended
     if request.on_timeout == "default" and request.default is not None and not is_consent:
-        _apply_answer(turn, request, _default_answer(turn, request, "timeout (default)"))
+        _apply_answer(turn, request, default_answer(request, "timeout (default)", turn.now.wall))
         return
     turn.record(e.RequestClosed(request.id, expired=True, why="nobody answered in time"))
     closed = _by_file(turn, request.file_id)
@@ -159,26 +177,3 @@ def _by_whom(answer: Answer | None) -> str:
 def _hash_fits(given: str, actual: str) -> bool:
     """An empty hash is a client that does not bind its answer; 8 characters are enough of one."""
     return given == "" or (len(given) >= 8 and actual.startswith(given.lower()))
-
-
-def _default_answer(turn: Turn, request: Request, by: str) -> Answer:
-    answer = Answer(by, turn.now.wall, request.sha256)
-    if request.kind == "approve":
-        return replace(answer, allow=request.default is True)
-    if request.kind == "choose":
-        return replace(answer, option=str(request.default))
-    return replace(answer, text=str(request.default))
-
-
-def _unfit(request: Request, answer: Answer) -> tuple[str, str] | None:
-    """What is wrong with this kind of answer for this kind of request, and the fix."""
-    if answer.allow is False:
-        return None  # Every question can be denied.
-    if request.kind == "approve" and answer.allow is None:
-        return f"{request.id} asks for approval", "Answer with --allow or --deny"
-    if request.kind == "choose" and answer.option not in request.options:
-        known = ", ".join(request.options)
-        return f"{answer.option!r} is no option of {request.id}", f"Choose one of: {known}"
-    if request.kind in ("text", "edit") and answer.text is None:
-        return f"{request.id} asks for text", "Answer with --text or --edit FILE"
-    return None

@@ -12,13 +12,14 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisor.core import events as e
+from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Progress, Step
-from supervisor.core.run import Answer, Request, RunState, Status, Wake
+from supervisor.core.run import Request, RunState, Status, Wake
 from supervisor.core.text import safe_text, visible_text
-from supervisor.core.times import clock_text
+from supervisor.core.times import clock_text, utc_text
 
 NOT_A_NUMBER = "?"
 MAX_HINT_OPTION = 60
@@ -153,6 +154,8 @@ def answer_hint(request: Request) -> str:
     choice = {
         "approve": "--allow | --deny",
         "choose": " | ".join(f"--option{_shell_word(option)}" for option in request.options),
+        "edit": "--edit [FILE]",
+        "form": "--field NAME=VALUE … | --fields FILE",
     }.get(request.kind, "--text TEXT")
     return f"longwatch answer {safe_text(request.id, limit=80)} {choice}"
 
@@ -226,15 +229,23 @@ def _reminded(event: e.RequestReminded) -> str:
 
 
 def _answered(event: e.RequestAnswered) -> str:
-    who, which = safe_text(event.answer.by, limit=60), safe_text(event.request_id, limit=80)
+    who, which = safe_text(event.answer.by, limit=120), safe_text(event.request_id, limit=80)
     return f"{which} answered: {answer_words(event.answer)} (by {who})"
 
 
-def answer_words(answer: Answer) -> str:
-    """``allowed``, ``denied``, or the option or text that was chosen, cut to a phrase."""
-    if answer.allow is not None:
-        return "allowed" if answer.allow else "denied"
-    return visible_text(answer.option or answer.text or "", limit=120)
+def _rule_set(event: e.AlwaysRuleSet) -> str:
+    rule = event.rule
+    until = utc_text(rule.expires_at)
+    title = visible_text(rule.title, limit=120)
+    return (
+        f"{safe_text(rule.id, limit=20)} allows {safe_text(rule.agent, limit=80)} always, until "
+        f"{until}: {title} ({safe_text(rule.sha256[:12])}, by {safe_text(rule.set_by, limit=60)})"
+    )
+
+
+def details(event: Event) -> list[str]:
+    """Lines that belong under the line of an event: what an answer filled in or changed."""
+    return answer_details(event.answer) if isinstance(event, e.RequestAnswered) else []
 
 
 def _closed(event: e.RequestClosed) -> str:
@@ -298,6 +309,13 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.RequestReminded: _reminded,
     e.RequestAnswered: _answered,
     e.RequestClosed: _closed,
+    e.AlwaysRuleSet: _rule_set,
+    e.AlwaysRuleRevoked: lambda event: (
+        f"{safe_text(event.rule_id, limit=20)} revoked by {safe_text(event.by, limit=60)}"
+    ),
+    e.AlwaysRulesCarried: lambda event: (
+        f"{len(event.rules)} approvals for good go on ({safe_text(event.why, limit=120)})"
+    ),
     e.AnomalyFlagged: _anomaly,
     e.EngineStarted: lambda event: (
         f"engine {safe_text(event.version, limit=40)} started, pid {event.pid}"

@@ -54,3 +54,5 @@ class Refusal:
     """unknown_request | conflict | expired | hash_mismatch | refused"""
     what: str
     fix: str = ""
+    why: str = ""
+    """One line for each thing that is wrong, where there may be several."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Request, RunState, Then, Wake
 from supervisor.core.spec import AgentSpec
 
@@ -270,6 +271,31 @@ class RequestClosed(Event):
 
     request_id: str
     expired: bool
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysRuleSet(Event):
+    """An answer is to stand for every later request that is exactly the same. Not of a run."""
+
+    rule: AlwaysRule
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysRuleRevoked(Event):
+    """A rule answers nothing any more. Not of a run."""
+
+    rule_id: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class AlwaysRulesCarried(Event):
+    """All rules there are, told again before older events go. Not of a run."""
+
+    rules: tuple[AlwaysRule, ...]
+    count: int
+    """How many were ever made."""
     why: str
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Request, Wake
 from supervisor.core.spec import AgentSpec
 
@@ -118,6 +119,8 @@ class RequestSeen(Fact):
     """A request file; ``request.id`` is empty, the core numbers it."""
 
     request: Request
+    rules: tuple[AlwaysRule, ...] = ()
+    """All rules that stand; which of them holds here is decided by ``core.always``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +170,24 @@ class ServiceBack(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class AlwaysWish:
+    """That an approval stands for every later request that is exactly the same."""
+
+    rule_id: str
+    """The number the rule gets."""
+    for_s: float
+    """Seconds from now on."""
+    standing: int = 0
+    """How many rules stand already."""
+
+
+@dataclass(frozen=True, slots=True)
 class AnswerGiven(Fact):
     """A client answers; ``answer.sha256`` is empty when it does not say what it was shown."""
 
     request_id: str
     answer: Answer
+    always: AlwaysWish | None = None
 
 
 @dataclass(frozen=True, slots=True)

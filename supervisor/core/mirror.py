@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from supervisor.core.always import Standing, apply_rule_event
 from supervisor.core.events import Recorded
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
 from supervisor.core.record import from_plain, recorded_from_plain
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec
 
@@ -27,6 +29,8 @@ class Mirror:
         self.engine: dict[str, Any] = snapshot["engine"]
         self.agents = {spec.name: spec for spec in map(_spec, snapshot["agents"])}
         self.runs = {state.id: state for state in map(_state, snapshot["runs"])}
+        rules = tuple(from_plain(AlwaysRule, plain) for plain in snapshot.get("rules", ()))
+        self.standing = Standing(rules)
         self.samples: dict[str, dict[str, float]] = snapshot.get("samples", {})
 
     def take(
@@ -61,6 +65,8 @@ class Mirror:
                 known = self.runs.get(recorded.run_id)
                 state = apply(known, recorded.run_id, recorded.event, recorded.at)
                 self.runs[recorded.run_id] = state
+            else:
+                self.standing = apply_rule_event(self.standing, recorded)
             see(recorded, state)
 
 

@@ -247,9 +247,11 @@ _ALL_ANCHORS = {*(anchor for shape in SHAPES for anchor in shape.anchors), *_KEY
 _ANCHORS = tuple(sorted(a for a in _ALL_ANCHORS if not any(b in a for b in _ALL_ANCHORS if b != a)))
 """What every secret without a known value has one of, in lower case."""
 _LEFT_ALONE = frozenset(
-    {"agent", "agents", "boot", "episode", "file_id", "sealed", "severity", "sha256", "source"}
-)
-"""Fields that something else has to fit, or that hold no free text."""
+    {"agent", "agents", "boot", "episode", "fields", "file_id", "sealed", "severity", "sha256",
+     "source"}
+)  # fmt: skip
+"""Fields that something else has to fit, or that hold no free text; the values of a form are
+redacted by its declaration, before they become a fact."""
 
 
 def _collect(value: Any, texts: list[str]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from supervisor.core.answer_words import answer_words
 from supervisor.core.describe import reason_words
 from supervisor.core.due import task_left_s
 from supervisor.core.eta import estimate
@@ -54,6 +55,7 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "usage": _cleaned(to_plain(progress.usage)) if progress and progress.usage else None,
         "services": _cleaned(to_plain(progress.services)) if progress else {},
         "requests": [request_report(state, request) for request in state.open_requests],
+        "answers": [_answer(request) for request in state.requests if request.answer][-5:],
         "recoveries": state.recoveries,
         "created_at": rfc3339(state.created_at),
         "started_at": rfc3339(state.started_at),
@@ -87,6 +89,20 @@ def request_report(state: RunState, request: Request) -> dict[str, Any]:
         "waiting_since": rfc3339(request.created_at),
         "reminded": request.reminded,
         "overdue": request.is_overdue,
+    }
+
+
+def _answer(request: Request) -> dict[str, Any]:
+    """How a request was answered, and which rule stood in for the operator."""
+    answer = request.answer
+    assert answer is not None
+    return {
+        "id": request.id,
+        "title": safe_text(request.title),
+        "answer": answer_words(answer),
+        "by": safe_text(answer.by, limit=200),
+        "rule": answer.rule_id,
+        "at": rfc3339(answer.at),
     }
 
 

@@ -131,6 +131,12 @@ class Answer:
     comment: str | None = None
     sealed: str | None = None
     """Where the exact words are when they hold a secret; they are redacted here."""
+    fields: dict[str, Any] | None = None
+    """For form: every field's value by its name."""
+    difference: tuple[str, ...] = ()
+    """For edit: what the operator changed, as the lines of a unified diff; see ``core.edited``."""
+    rule_id: str | None = None
+    """The rule that answered in the operator's place; see ``core.always``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,7 @@ class Request:
     file_id: str
     """Name of its file without ``.json``."""
     kind: str
-    """approve | choose | text | edit"""
+    """approve | choose | text | edit | form"""
     title: str
     sha256: str
     """Of the canonical request; see ``protocol.canonical``."""

@@ -27,6 +27,8 @@ class Decision:
 
     state: RunState
     events: tuple[Event, ...] = ()
+    project_events: tuple[Event, ...] = ()
+    """Events of no run, in the same transaction."""
     effects: tuple[Effect, ...] = ()
     refusal: Refusal | None = None
 
@@ -39,6 +41,7 @@ class Turn:
         self.now = now
         self.rng = rng
         self._events: list[Event] = []
+        self._project_events: list[Event] = []
         self._effects: list[Effect] = []
         self._refusal: Refusal | None = None
 
@@ -47,14 +50,18 @@ class Turn:
         self.state = apply(self.state, self.state.id, event, self.now)
         self._events.append(event)
 
+    def record_for_all(self, event: Event) -> None:
+        """Decide that something happens which concerns no run alone; never without ``record``."""
+        self._project_events.append(event)
+
     def want(self, effect: Effect) -> None:
         """Ask for ``effect`` once the events are stored."""
         self._effects.append(effect)
 
-    def refuse(self, code: str, what: str, fix: str = "") -> None:
+    def refuse(self, code: str, what: str, fix: str = "", why: str = "") -> None:
         """Say no; only before anything was recorded."""
         assert not self._events, "refused after recording"
-        self._refusal = Refusal(code, what, fix)
+        self._refusal = Refusal(code, what, fix, why)
 
     def begin_attempt(self, cause: str) -> None:
         """The next attempt, from the newest checkpoint; its epoch is stored before the spawn."""
@@ -77,4 +84,10 @@ class Turn:
 
     def decision(self) -> Decision:
         """The collected decision."""
-        return Decision(self.state, tuple(self._events), tuple(self._effects), self._refusal)
+        return Decision(
+            self.state,
+            tuple(self._events),
+            tuple(self._project_events),
+            tuple(self._effects),
+            self._refusal,
+        )

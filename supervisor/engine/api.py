@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from supervisor.control.messages import CallRefusedError
 from supervisor.core import facts as f
 from supervisor.core import ids
-from supervisor.core.effects import Refusal
 from supervisor.core.facts import Fact
 from supervisor.core.record import recorded_to_plain, to_plain
-from supervisor.core.run import FINAL, Answer, RequestState, RunState, Status
+from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.text import safe_text
+from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 from supervisor.process.keeper_orders import KeeperError
@@ -35,6 +35,7 @@ class Api:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._checkpoints = CheckpointCalls(engine)
+        self._answers = AnswerCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -47,7 +48,8 @@ class Api:
             "restart": self.restart,
             "pause": self.pause,
             "resume": self.resume,
-            "answer": self.answer,
+            "answer": self._answers.answer,
+            "revoke": self._answers.revoke,
             "log": self.log,
             "history": self.history,
             "reload": self.reload,
@@ -82,6 +84,7 @@ class Api:
             "agents": [to_plain(spec) for spec in engine.specs.values()],
             "runs": [to_plain(state) for state in engine.runs.published()],
             "samples": engine.samples(),
+            "rules": [to_plain(rule) for rule in engine.runs.published_standing.rules],
         }
 
     async def subscribe(self, connection: Connection, params: dict[str, Any]) -> Any:
@@ -177,7 +180,7 @@ class Api:
         if not is_all:
             for state, outcome in fed:
                 if outcome.refusal is not None:
-                    raise _refused(outcome.refusal, where=state.agent)
+                    raise refused(outcome.refusal, where=state.agent)
         for _state, outcome in fed:
             await outcome.stored
         return {
@@ -191,57 +194,6 @@ class Api:
                 if outcome.refusal is None
             ]
         }
-
-    async def answer(self, _connection: Connection, params: dict[str, Any]) -> Any:
-        """Accept one answer to an open request."""
-        request_id = text(params, "id")
-        state, public_id = self._find_request(request_id)
-        answer = Answer(
-            by=text(params, "by", default="client"),
-            at=self._engine.clock().wall,
-            sha256=optional_text(params, "hash") or "",
-            allow=params.get("allow") if isinstance(params.get("allow"), bool) else None,
-            option=optional_text(params, "option"),
-            text=optional_text(params, "text"),
-            comment=optional_text(params, "comment"),
-        )
-        secrets = self._engine.secrets
-        # Durable before the answer is acknowledged: the agent gets these words, the log does not.
-        answer = await asyncio.to_thread(secrets.seal_answer, state.id, answer)
-        fed = self._engine.runs.feed(state.id, f.AnswerGiven(public_id, answer))
-        if fed.refusal is not None:
-            await asyncio.to_thread(secrets.drop_answer, state.id, answer)
-            raise _refused(fed.refusal)
-        await fed.stored
-        found = next(r for r in fed.state.requests if r.id == public_id)
-        return {"request": to_plain(found)}
-
-    def _find_request(self, wanted: str) -> tuple[RunState, str]:
-        """The run and public id that ``wanted`` names: ``7F3K-1``, or ``RUN:file-id``."""
-        run_part, _, file_id = wanted.rpartition(":")
-        found = [
-            (state, request.id)
-            for state in self._engine.runs.states()
-            for request in state.requests
-            if (not run_part and request.id.upper() == wanted.upper())
-            or (run_part and state.id.endswith(run_part.upper()) and request.file_id == file_id)
-        ]
-        still_open = [
-            pair
-            for pair in found
-            if any(r.id == pair[1] and r.state is RequestState.OPEN for r in pair[0].requests)
-        ]
-        if len(still_open) == 1:
-            return still_open[0]
-        if len(still_open) > 1:
-            raise CallRefusedError(f"{wanted} names {len(still_open)} requests", code="refused")
-        if not found:
-            raise CallRefusedError(
-                f"no request {safe_text(wanted, limit=80)}",
-                code="unknown_request",
-                fix="See: longwatch requests",
-            )
-        return found[-1]
 
     async def log(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """A piece of a run's output."""
@@ -308,11 +260,6 @@ def _may_concern(state: RunState, fact: Fact) -> bool:
         is_held_asleep = state.wake is not None and state.wake.is_held
         return state.status is Status.PAUSED or is_held_asleep
     return state.status not in FINAL
-
-
-def _refused(refusal: Refusal, *, where: str = "") -> CallRefusedError:
-    what = f"{where}: {refusal.what}" if where else refusal.what
-    return CallRefusedError(what, code=refusal.code, fix=refusal.fix)
 
 
 def is_unique_suffix(run_id: str, suffix: str) -> bool:

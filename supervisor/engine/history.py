@@ -15,6 +15,7 @@ from supervisor.core import events as e
 from supervisor.core import facts as f
 from supervisor.core.moment import Moment
 from supervisor.core.run import FINAL, Anomaly, RunState
+from supervisor.engine.approvals import Approvals
 from supervisor.engine.keepsakes import Keepsakes, read_identity, read_state
 from supervisor.engine.rebuild import rebuild_all, run_ids
 from supervisor.engine.retention import Retention
@@ -34,7 +35,8 @@ class History:
         self._runs = runs
         self._clock = clock
         self._keepsakes = Keepsakes(project)
-        self._retention = Retention(project, log, runs, clock)
+        self.approvals = Approvals(project, log, runs, clock)
+        self._retention = Retention(project, log, runs, clock, self.approvals.carry_over)
         self.trouble: str | None = None
         """What happened to the log, until a new one holds everything that goes on."""
 
@@ -45,6 +47,7 @@ class History:
         damaged one: its epochs and generations were used since (I5).
         """
         report = self._log.report
+        is_lost = True
         if report.is_new:
             aside = str(report.set_aside) if report.set_aside else ""
             await self._rebuild(attempts, report.problem, aside)
@@ -52,6 +55,9 @@ class History:
             await self._log.begin_anew([])
             self._runs.forget_all()
             await self._rebuild(attempts, problem, "")
+        else:
+            is_lost = False
+        await self.approvals.recover(is_log_lost=is_lost)
         for state in self._runs.active():
             self._keepsakes.see(state)
 
@@ -111,6 +117,8 @@ class History:
         self.trouble = None
         # Not before: it could be the last event that went into the lost file.
         self._runs.note(e.HistoryLost(problem, "", len(states)))
+        if self._runs.standing.rules:
+            self.approvals.carry("the events that made them are lost")
 
     async def forget(self) -> None:
         """Remove what is older than the stated retention."""

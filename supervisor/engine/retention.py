@@ -34,8 +34,15 @@ class Retention:
     """Forgets; one call a round."""
 
     def __init__(
-        self, project: Project, log: EventLog, runs: Runs, clock: Callable[[], Moment]
+        self,
+        project: Project,
+        log: EventLog,
+        runs: Runs,
+        clock: Callable[[], Moment],
+        carry_over: Callable[[int], None],
     ) -> None:
+        """``carry_over`` tells again what no run's state holds, before events up to there go."""
+        self._carry_over = carry_over
         self._project = project
         self._log = log
         self._runs = runs
@@ -47,6 +54,9 @@ class Retention:
         """Remove what is too old; said in the log when it was anything."""
         before = self._clock().wall - RETENTION_S
         up_to = max(await newest_before(self._log, before), self._log.durable_seq - MAX_EVENTS)
+        if up_to > 0:
+            self._carry_over(up_to)
+            await self._log.durable(self._log.last_seq)
         count = await self._log.forget(up_to) if up_to > 0 else 0
         await self._thin(self._clock().wall - PROGRESS_RETENTION_S)
         gone = await self._forget_runs(before)

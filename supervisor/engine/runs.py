@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from supervisor.core import events as e
 from supervisor.core import ids
+from supervisor.core.always import Standing, fold_rules
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s
 from supervisor.core.effects import Effect, Refusal
 from supervisor.core.events import Event, Recorded
-from supervisor.core.facts import Fact, Tick
+from supervisor.core.facts import Fact, RequestSeen, Tick
 from supervisor.core.fold import apply
 from supervisor.core.mirror import fold_loaded
 from supervisor.core.moment import Moment
@@ -82,6 +83,10 @@ class Runs:
         """Number of the newest event appended."""
         self.published_seq = 0
         """Number of the newest event stored and shown."""
+        self.standing = Standing()
+        """The rules that answer in the operator's place, as decided."""
+        self.published_standing = Standing()
+        """The same, as stored and shown."""
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -112,6 +117,10 @@ class Runs:
 
     # -- writing ------------------------------------------------------------------------------
 
+    def restore_rules(self, standing: Standing) -> None:
+        """Take over the rules that the log says stand, before anything is fed."""
+        self.standing = self.published_standing = standing
+
     def restore(self, loaded: LoadedLog) -> None:
         """Take over what the log says, before anything is fed."""
         folded = fold_loaded(loaded.runs, loaded.tail)
@@ -137,6 +146,7 @@ class Runs:
         """What was restored came from a log that does not count; nothing was fed yet."""
         self._decided.clear()
         self._published.clear()
+        self.restore_rules(Standing())
 
     def forget(self, run_ids: Sequence[str]) -> None:
         """Finished runs that were removed from the log and the disk."""
@@ -153,12 +163,14 @@ class Runs:
         """Decide on a fact about a run; KeyError for a run that is not in memory."""
         now = self._clock()
         fact = self._reactions.redacted(fact)
+        if isinstance(fact, RequestSeen):
+            fact = replace(fact, rules=self.standing.rules)
         decision = decide(self._decided[run_id], fact, now, self._rng)
         return self._store(run_id, decision, now)
 
     def note(self, event: Event) -> asyncio.Future[None]:
         """Record an event of the engine itself."""
-        return self._append("", (self._reactions.redacted(event),), None, (), self._clock())
+        return self._append([("", self._reactions.redacted(event))], None, (), self._clock())
 
     def close(self) -> None:
         """No timer fires after this."""
@@ -188,7 +200,9 @@ class Runs:
             stored = self._after_stored(run_id, decision.effects)
             return Fed(state, events, decision.refusal, stored)
         self._decided[run_id] = state
-        stored = self._append(run_id, events, state, decision.effects, now)
+        entries = [(run_id, event) for event in events]
+        entries += [("", event) for event in decision.project_events]
+        stored = self._append(entries, state, decision.effects, now)
         self.arm(run_id)
         self._reactions.decided(run_id)
         return Fed(state, events, None, stored)
@@ -216,21 +230,24 @@ class Runs:
 
     def _append(
         self,
-        run_id: str,
-        events: tuple[Event, ...],
+        entries: Sequence[tuple[str, Event]],
         state: RunState | None,
         effects: tuple[Effect, ...],
         now: Moment,
     ) -> asyncio.Future[None]:
+        """One transaction: each event with the run it is of, the first one's run waits for it."""
+        run_id = entries[0][0]
         batch = [
-            Recorded(self.seq + n, now, run_id, event, canonical(event))
-            for n, event in enumerate(events, 1)
+            Recorded(self.seq + n, now, who, event, canonical(event))
+            for n, (who, event) in enumerate(entries, 1)
         ]
         self.seq += len(batch)
+        own = (recorded for recorded in batch if not recorded.run_id)
+        standing = self.standing = fold_rules(own, self.standing)
         stored = self._newest[run_id] = asyncio.get_running_loop().create_future()
 
         def on_durable(seq: int) -> None:
-            self.published_seq = seq
+            self.published_seq, self.published_standing = seq, standing
             if state is not None:
                 self._published[run_id] = state
             self._reactions.publish(batch)

@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 from supervisor.config.paths import Project
 from supervisor.core.concealed import conceal_spec, reveal_spec
+from supervisor.core.edited import is_json
+from supervisor.core.form import form_fields
 from supervisor.core.redact import Hidden, Redactor, has_marker, is_secret_value, put_back
 from supervisor.core.run import Answer, Request, RunState
 from supervisor.core.spec import AgentSpec
@@ -131,7 +133,7 @@ class Secrets:
         request = replace(concealed.request, sha256=draft.request.sha256)
         return concealed._replace(request=request)
 
-    def seal_answer(self, run_id: str, answer: Answer) -> Answer:
+    def seal_answer(self, run_id: str, request: Request, answer: Answer) -> Answer:
         """The answer as it may be stored; its exact words are on disk when this returns.
 
         EnvironmentFaultError if they cannot be: then it must not be acknowledged.
@@ -141,11 +143,26 @@ class Secrets:
             said if said is None else self.redactor.text(said, hidden)
             for said in (answer.text, answer.comment, answer.option)
         )
+        fields = answer.fields and self._sealed_fields(request, answer.fields, hidden)
         if not hidden:
             return answer
         part = f"answer-{random_names.token_hex(8)}"
         self._sealed.keep(run_id, part, hidden)
-        return replace(answer, text=text, comment=comment, option=option, sealed=part)
+        return replace(
+            answer, text=text, comment=comment, option=option, fields=fields, sealed=part
+        )
+
+    def _sealed_fields(
+        self, request: Request, values: dict[str, Any], hidden: Hidden
+    ) -> dict[str, Any]:
+        """A form's values: what was typed is looked through by its name too, a choice is not."""
+        typed = {field.name for field in form_fields(request.action) if field.kind == "text"}
+        return {
+            name: self.redactor.plain({name: value}, hidden)[name]
+            if name in typed
+            else self.redactor.plain(value, hidden)
+            for name, value in values.items()
+        }
 
     def drop_answer(self, run_id: str, answer: Answer) -> None:
         """Forget the words of an answer that was not accepted."""
@@ -168,15 +185,28 @@ class Secrets:
             said if said is None else put_back(said, hidden)
             for said in (answer.text, answer.comment, answer.option)
         )
-        if any(said is not None and has_marker(said) for said in (text, option)):
+        fields = answer.fields and _put_back_all(answer.fields, hidden)
+        told = (text, option, *(fields or {}).values())
+        if any(isinstance(said, str) and has_marker(said) for said in told):
             asked = self._sealed.part(run_id, request.sha256)
+            if request.kind == "edit" and is_json(request.action):
+                asked = {marker: json.dumps(secret)[1:-1] for marker, secret in asked.items()}
             text = text if text is None else put_back(text, asked)
             option = option if option is None else put_back(option, asked)
-        return replace(request, answer=replace(answer, text=text, comment=comment, option=option))
+            fields = fields and _put_back_all(fields, asked)
+        revealed = replace(answer, text=text, comment=comment, option=option, fields=fields)
+        return replace(request, answer=revealed)
 
     def forget_run(self, run_id: str) -> None:
         """The run has succeeded: nothing of it will be launched or answered again."""
         self._sealed.forget(run_id)
+
+
+def _put_back_all(values: dict[str, Any], hidden: Hidden) -> dict[str, Any]:
+    return {
+        name: put_back(value, hidden) if isinstance(value, str) else value
+        for name, value in values.items()
+    }
 
 
 def _forms(secret: str) -> Iterator[str]:

@@ -22,7 +22,9 @@ class AnswerFile(AgentModel):
     option: str | None
     """For choose."""
     text: str | None
-    """For text and edit."""
+    """For text and edit: exactly what the operator approved."""
+    fields: dict[str, Any] | None = None
+    """For form: the value of every field by its name; null where nothing was given."""
     comment: str | None
     by: str
     """Which client answered, or what stood in for one."""
@@ -38,10 +40,11 @@ def answer_to_json(request: Request) -> dict[str, Any]:
     if answer is None:
         allow = False if request.kind == "approve" else None
         at = request.expires_at if request.expires_at is not None else request.created_at
-        option = text = None
+        option = text = fields = None
         by, comment = "timeout", request.closed_why
     else:
         allow, option, text = answer.allow, answer.option, answer.text
+        fields = answer.fields
         at, by, comment = answer.at, answer.by, answer.comment
     return {
         "id": request.file_id,
@@ -49,6 +52,7 @@ def answer_to_json(request: Request) -> dict[str, Any]:
         "allow": allow,
         "option": option,
         "text": text,
+        "fields": fields,
         "comment": comment,
         "by": by,
         "answered_at": time_text(at),

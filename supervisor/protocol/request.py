@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field
 
+from supervisor.core.edited import is_json, json_problem
+from supervisor.core.form import FieldProblem, declared_fields, default_values, form_fields
 from supervisor.core.run import Request
 from supervisor.core.text import safe_text
 from supervisor.protocol.canonical import request_sha256
@@ -28,11 +30,13 @@ EXPLANATION_LIMIT = 100_000
 class RequestFile(AgentModel):
     """A question, version 1. ``null`` means absent."""
 
-    kind: Literal["approve", "choose", "text", "edit"]
+    kind: Literal["approve", "choose", "text", "edit", "form"]
     title: Annotated[str, Field(min_length=1, max_length=TITLE_LIMIT)]
     """One line for people."""
     action: Any = None
-    """What exactly will be done: argv, paths, payload. Covered by the hash."""
+    """What exactly will be done: argv, paths, payload. Covered by the hash. Of an edit: ``text``,
+    the text proposed, or ``json``, a JSON value; of a form: ``fields``, and ``about`` for what
+    else is to be shown."""
     explanation: (
         Annotated[
             str,
@@ -50,7 +54,8 @@ class RequestFile(AgentModel):
     ) = None
     """For choose: one line each, all different, without control or invisible characters."""
     default: Any = None
-    """approve: true or false; choose: one of the options; text and edit: a text."""
+    """approve: true or false; choose: one of the options; text and edit: a text. A form's fields
+    have their own."""
     expires_at: Time | None = None
     on_timeout: Literal["park", "default", "deny"] | None = None
     """What happens then; park when absent."""
@@ -85,7 +90,13 @@ def request_from_json(file_id: str, value: Any) -> RequestDraft | Problem:
         return Problem("schema", "action", shown(str(error)), "a JSON value")
     on_timeout = model.on_timeout or "park"
     default = model.default
-    if default is not None and (expected := _unfit_default(model.kind, default, options)):
+    if model.kind == "form":
+        if default is not None:
+            own = "nothing: a form's fields have their own"
+            problems.append(Problem("schema", "default", shown(default), own))
+        # Its values are read from the action when they are needed.
+        default = True if default_values(form_fields(model.action)) else None
+    elif default is not None and (expected := _unfit_default(model, options)):
         problems.append(Problem("schema", "default", shown(default), expected))
         default = None
     if on_timeout == "default" and default is None:
@@ -118,6 +129,10 @@ def _hashed_problem(
             return problem
     if not model.title.strip():
         return Problem("schema", "title", shown(model.title), "a line for people")
+    if model.kind == "form":
+        declared = declared_fields(model.action)
+        if isinstance(declared, FieldProblem):
+            return Problem("schema", declared.field, declared.found, declared.expected)
     if model.kind == "choose" and not options:
         return Problem("schema", "options", "nothing", "at least one option to choose")
     if len(set(options)) < len(options):
@@ -129,8 +144,12 @@ def _hashed_problem(
     return None
 
 
-def _unfit_default(kind: str, default: Any, options: tuple[str, ...]) -> str | None:
+def _unfit_default(model: RequestFile, options: tuple[str, ...]) -> str | None:
     """What the default should have been; None when it fits."""
+    kind, default = model.kind, model.default
+    if kind == "edit" and is_json(model.action):
+        is_fit = isinstance(default, str) and json_problem(default) is None
+        return None if is_fit else "a text that is JSON"
     if kind == "approve":
         return None if isinstance(default, bool) else "true or false"
     if kind == "choose":

@@ -78,6 +78,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "allow": True,
         "option": None,
         "text": None,
+        "fields": None,
         "comment": "go ahead",
         "by": "tui",
         "answered_at": "2026-03-01T12:30:00.000Z",

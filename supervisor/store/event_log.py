@@ -132,6 +132,10 @@ class SqliteEventLog:
         """See ``ports.EventLog``."""
         return await self._database.read(lambda c: reading.history(c, since, limit, run_id))
 
+    async def of_no_run(self, types: Sequence[str]) -> list[Recorded]:
+        """See ``ports.EventLog``."""
+        return await self._database.read(lambda c: reading.of_no_run(c, types))
+
     async def find_run(self, suffix: str) -> tuple[str, ...]:
         """See ``ports.EventLog``."""
         return await self._database.read(lambda c: reading.find_ids(c, suffix))

@@ -60,6 +60,11 @@ WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?;
 -- The events of all after a seq, in order.
 SELECT seq, wall, mono, boot, run_id, type, data FROM events WHERE seq > ? ORDER BY seq LIMIT ?;
 
+-- name: events_of_no_run
+-- Events of the engine itself, of some types (",A,B,"), in order. Few: found by the index.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = '' AND instr(?, ',' || type || ',') ORDER BY seq;
+
 -- name: chain_after
 -- The events after a seq with their hashes, in order.
 SELECT seq, wall, mono, boot, run_id, type, data, hash FROM events

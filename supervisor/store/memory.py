@@ -111,6 +111,10 @@ class MemoryEventLog:
     def _is_shown(self, row: Row, run_id: str | None) -> bool:
         return row.type not in NO_EVENTS and run_id in (None, row.run_id)
 
+    async def of_no_run(self, types: Sequence[str]) -> list[Recorded]:
+        """See ``ports.EventLog``."""
+        return [decode(row) for row in self._rows if not row.run_id and row.type in types]
+
     async def find_run(self, suffix: str) -> tuple[str, ...]:
         """See ``ports.EventLog``."""
         ids = sorted((i for i in self._runs if suffix and i.endswith(suffix.upper())), reverse=True)

@@ -108,6 +108,10 @@ class EventLog(Protocol):
         """Stored events after ``since``, oldest first, at most ``limit``; of one run if named."""
         ...
 
+    async def of_no_run(self, types: Sequence[str]) -> list[Recorded]:
+        """Stored events of no run, of the stored names ``types``, oldest first, all of them."""
+        ...
+
     async def find_run(self, suffix: str) -> tuple[str, ...]:
         """Ids of runs that end with ``suffix`` (any case), newest first, at most MAX_MATCHES."""
         ...

@@ -7,7 +7,7 @@ an engine. Nothing here writes.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from supervisor.core.events import Recorded
 from supervisor.core.ids import ALPHABET
@@ -63,6 +63,12 @@ def history(
         return list(_events_of(connection, run_id, since, limit))
     rows = connection.execute(queries("event_log.sql")["events_after"], (since, limit))
     return list(_decoded(rows))
+
+
+def of_no_run(connection: sqlite3.Connection, types: Sequence[str]) -> list[Recorded]:
+    """Events of no run whose stored name is one of ``types``, oldest first."""
+    sql = queries("event_log.sql")["events_of_no_run"]
+    return list(_decoded(connection.execute(sql, (f",{','.join(types)},",))))
 
 
 def find_ids(connection: sqlite3.Connection, suffix: str) -> tuple[str, ...]:

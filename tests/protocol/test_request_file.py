@@ -226,6 +226,7 @@ def test_the_answer_carries_the_hash_of_the_question() -> None:
         "allow": True,
         "option": None,
         "text": None,
+        "fields": None,
         "comment": "go",
         "by": "tui",
         "answered_at": "2026-03-01T11:53:20.000Z",
