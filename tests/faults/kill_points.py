@@ -33,13 +33,12 @@ CALLS = {
     "store": ("pwrite64", "fdatasync", "openat", "ftruncate", "unlink"),
     "step": ("openat", "write", "fdatasync", "fsync", "rename", "ftruncate"),
     "record": ("openat", "write", "ftruncate", "rename"),
-    "keeper": ("openat", "write", "rename", "sendto", "recvfrom", "close", "waitid", "wait4",
-               "kill"),
+    "keeper": ("openat", "write", "rename", "sendto", "recvfrom", "close", "waitid", "kill"),
 }  # fmt: skip
 USUAL_CALLS = ("openat", "write", "fsync", "rename", "renameat", "mkdir", "mkdirat", "close")
 LIVES_ON = frozenset({"checkpoint", "step", "request", "store", "keeper", "resume", "identity"})
 """Subjects whose next life goes on from what the one before it left."""
-NO_REFUSAL = frozenset({"close", "waitid", "wait4", "recvfrom", "sendto", "kill"})
+NO_REFUSAL = frozenset({"close", "waitid", "recvfrom", "sendto", "kill"})
 """What no disk refuses."""
 SPARE = 20
 """Calls between the most that a thread made when it was traced and the one that is hit."""

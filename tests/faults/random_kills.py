@@ -1,9 +1,9 @@
 """L2: ``kill -9`` of agents, engine, keeper and clients at random moments of a real project.
 
-``python tests/faults/random_kills.py --kills 1000 --seed 7`` (or ``-m tests.faults.random_kills``).
-Workers, questions and a plain command run under the real keeper and engine; a driver stops,
-restarts and answers through the command line while it kills. Then the faults end, every run has
-to come to its end, and ``invariants`` reads what is left.
+``python tests/faults/random_kills.py --kills 1000 --seed 7 --jobs 2 [--seconds S]``. Workers,
+questions and a plain command run under the real keeper and engine; a driver stops, restarts and
+answers through the command line while it kills. Then the faults end, every run has to come to its
+end, and ``invariants`` reads what is left.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,19 +26,22 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from fault_project import LEDGER_AGENT, FaultProject, NotInTimeError
 from invariants import check_everything
-from kill_points import why_not
-
-from supervisor.control.messages import CallRefusedError, ConnectionLostError
+from tracer import why_not
+from trap import Trap
+from watcher import Watcher
 
 HEAL_LIMIT_S = 60.0
 """After the last fault every run ends within this time."""
 VICTIMS = (
     ("agent", 8), ("engine", 5), ("keeper", 4), ("both", 2), ("client", 3), ("freeze", 1),
-    ("engine call", 4), ("keeper call", 2), ("engine refused", 2),
+    ("suspend", 1), ("engine call", 4), ("keeper call", 2), ("engine refused", 2),
 )  # fmt: skip
+BURSTS = (1, 1, 2, 3)
+"""Faults of one turn: one may meet the recovery from the other."""
 CALLS = ("fdatasync", "pwrite64", "sendto", "write", "openat", "rename", "renameat", "recvfrom")
 """System calls on the paths where something is accepted, stored, started or answered."""
-LAST_CALL = 12
+LAST_CALL = {"engine call": 6, "engine refused": 4, "keeper call": 2}
+"""The keeper has little to do."""
 WISHES = (("nothing", 6), ("answer", 5), ("stop", 3), ("start", 3), ("restart", 2), ("pause", 1))
 SHOWN = 12
 """Violations printed of a session: the first ones tell the story."""
@@ -56,51 +59,27 @@ class Outcome:
     stored_events: int = 0
     steps: int = 0
     healed_in_s: float = 0.0
+    armed: int = 0
+    """Traps set by strace; only those that closed are among the kills."""
+    asked: int = 0
+    """Kills that were wanted: with the seed they say which session it was."""
     violations: list[str] = field(default_factory=list)
+
+    def command(self, workers: int) -> str:
+        """What runs this session again."""
+        wanted = f"--kills {self.asked} --each {self.asked} --seed {self.seed}"
+        return f"python tests/faults/random_kills.py {wanted} --workers {workers}"
 
     def lines(self) -> list[str]:
         """For people."""
         return [
-            f"seed {self.seed}: {self.kills.total()} kills {dict(self.kills)}, acknowledged "
-            f"{dict(self.acknowledged)}, {self.steps} steps, {self.stored_events} events, "
-            f"{self.seen_events} of them seen by a client, all ended {self.healed_in_s:.1f} s "
-            f"after the last kill, {len(self.violations)} violations",
+            f"seed {self.seed}: {self.kills.total()} kills {dict(self.kills)} ({self.armed} traps "
+            f"set), acknowledged {dict(self.acknowledged)}, {self.steps} steps, "
+            f"{self.stored_events} events, {self.seen_events} of them seen by a client, "
+            f"all ended {self.healed_in_s:.1f} s after the last kill, "
+            f"{len(self.violations)} violations",
             *self.violations[:SHOWN],
         ]
-
-
-class Watcher(threading.Thread):
-    """A client that subscribes, reconnects and keeps every event it was shown."""
-
-    def __init__(self, project: FaultProject) -> None:
-        super().__init__(daemon=True)
-        self._project = project
-        self._leave = threading.Event()
-        self.seen: list[dict[str, Any]] = []
-
-    def run(self) -> None:
-        """Until ``leave``."""
-        while not self._leave.wait(0.05):
-            client = self._project.client()
-            if client is None:
-                continue
-            try:
-                since = self.seen[-1]["seq"] if self.seen else 0
-                first = client.call("subscribe", {"since": since}, 5.0)
-                self.seen += first.get("events", [])
-                for method, params in client.notices(1.0):
-                    if method == "events":
-                        newest = self.seen[-1]["seq"] if self.seen else 0
-                        self.seen += [ev for ev in params["events"] if ev["seq"] > newest]
-            except (CallRefusedError, ConnectionLostError, TimeoutError, OSError):
-                continue
-            finally:
-                client.close()
-
-    def leave(self) -> None:
-        """End it."""
-        self._leave.set()
-        self.join(10)
 
 
 class Session:
@@ -114,7 +93,7 @@ class Session:
         self.agents = [*self.names, "asker", "plain"]
         self.journal: list[dict[str, Any]] = []
         self._serial = 0
-        self._tracers: list[subprocess.Popen[bytes]] = []
+        self._traps: list[Trap] = []
         self._write_config(items)
         self._watcher = Watcher(self.project)
 
@@ -135,6 +114,7 @@ class Session:
     def run(self, kills: int) -> Outcome:
         """Start, kill, heal, check."""
         project, outcome = self.project, self.outcome
+        outcome.asked = kills
         try:
             project.run("up")
             self._watcher.start()
@@ -178,10 +158,11 @@ class Session:
     def _turn(self) -> None:
         self._be_up()
         wish = self._wish(self._choose(WISHES))
-        time.sleep(min(1.0, self.rng.expovariate(1 / 0.12)))
-        victim = self._choose(VICTIMS)
-        if self._kill(victim, wish):
-            self.outcome.kills[victim] += 1
+        for _ in range(self.rng.choice(BURSTS)):
+            time.sleep(min(1.0, self.rng.expovariate(1 / 0.12)))
+            victim = self._choose(VICTIMS)
+            if self._kill(victim, wish):
+                self.outcome.kills[victim] += 1
         if wish is not None:
             self._settle(*wish)
         self._let_go()
@@ -247,46 +228,45 @@ class Session:
             return bool(pids) and project.kill(self.rng.choice(pids))
         if victim in ("engine call", "keeper call", "engine refused"):
             pid = holders.get(victim.partition(" ")[0])
-            return pid is not None and self._arm(pid, is_refusal=victim.endswith("refused"))
+            if pid is not None:
+                self._arm(victim, pid)
+            return False  # Counted once it was really injected.
         if victim == "freeze":
-            pid = holders.get(self.rng.choice(("keeper", "engine")))
-            if pid is None or not project.kill(pid, signal.SIGSTOP):
-                return False
-            time.sleep(self.rng.random() * 0.5)
-            return project.kill(pid, signal.SIGCONT)
+            one = holders.get(self.rng.choice(("keeper", "engine")))
+            return one is not None and self._hold_still([one])
+        if victim == "suspend":
+            return self._hold_still([*holders.values(), *project.agent_pids()])
         wanted = ("keeper", "engine") if victim == "both" else (victim,)
         order = self.rng.sample(wanted, len(wanted))
         killed = [project.kill(holders[name]) for name in order if name in holders]
         return any(killed)
 
-    def _arm(self, pid: int, *, is_refusal: bool) -> bool:
+    def _hold_still(self, pids: Sequence[int]) -> bool:
+        """No time for these processes for a while; whether there was one."""
+        stopped = [pid for pid in pids if self.project.kill(pid, signal.SIGSTOP)]
+        time.sleep(self.rng.random() * 0.5)
+        for pid in stopped:
+            self.project.kill(pid, signal.SIGCONT)
+        return bool(stopped)
+
+    def _arm(self, victim: str, pid: int) -> None:
         """Have strace kill a process at one of its next system calls, or refuse it that call."""
-        if why_not() is not None:
-            return False
-        fault, calls = "signal=KILL", CALLS
-        if is_refusal:
+        if why_not() is not None or self._traps:
+            return
+        fault, calls, last = "signal=KILL", CALLS, LAST_CALL[victim]
+        if victim.endswith("refused"):
             fault = self.rng.choice(("error=EIO", "error=ENOSPC"))
             calls = ("fdatasync", "pwrite64")
-        call, when = self.rng.choice(calls), self.rng.randint(1, LAST_CALL)
-        command = ["strace", "-f", "-qq", "-o", "/dev/null", "-p", str(pid), "-e", f"trace={call}",
-                   "-e", f"inject={call}:{fault}:when={when}"]  # fmt: skip
-        tracer = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        self._tracers.append(tracer)
-        time.sleep(0.1 + self.rng.random() * 0.4)
-        return tracer.poll() in (None, 0)
+        call, when = self.rng.choice(calls), self.rng.randint(1, last)
+        log = self.project.directory / "trace"
+        self._traps.append(Trap(victim, pid, call, fault, when, log))
 
     def _let_go(self) -> None:
         """No tracer stays: what it holds must be free to be killed, frozen and looked at."""
-        for tracer in self._tracers:
-            tracer.terminate()
-            try:
-                tracer.wait(2)
-            except subprocess.TimeoutExpired:
-                tracer.kill()  # It waits for a thread that will never stop for it.
-                tracer.wait(10)
-        self._tracers.clear()
+        for trap in self._traps:
+            self.outcome.armed += 1
+            self.outcome.kills[trap.victim] += trap.end()
+        self._traps.clear()
 
     # After the faults.
 
@@ -343,24 +323,48 @@ def run_session(seed: int, kills: int, *, workers: int = 4, keep: bool = False) 
             session.project.end()
 
 
+def run_sessions(
+    kills: int, seed: int, *, each: int, jobs: int, seconds: float, workers: int, keep: bool
+) -> list[Outcome]:
+    """Sessions side by side until there were enough kills, or for so many seconds."""
+    began, asked, outcomes = time.monotonic(), 0, list[Outcome]()
+    running = set[Future[Outcome]]()
+    with ProcessPoolExecutor(jobs) as pool:
+        while asked < kills or running:
+            while asked < kills and len(running) < jobs and time.monotonic() - began < seconds:
+                share = min(each, kills - asked)
+                running.add(pool.submit(run_session, seed, share, workers=workers, keep=keep))
+                asked, seed = asked + share, seed + 1
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                outcome = future.result()
+                outcomes.append(outcome)
+                print("\n".join(outcome.lines()), flush=True)
+                if outcome.violations:
+                    print(f"again: {outcome.command(workers)}", flush=True)
+    return outcomes
+
+
 def main() -> int:
     """The long version; exit status 1 with violations."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200, help="in all")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
     parser.add_argument("--each", type=int, default=40, help="kills in one session")
+    parser.add_argument("--jobs", type=int, default=1, help="sessions side by side")
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no session after these")
     parser.add_argument("--workers", type=int, default=4)
     parser.add_argument("--keep", action="store_true", help="keep the directory of a failure")
     arguments = parser.parse_args()
-    left, seed, bad = arguments.kills, arguments.seed, 0
-    while left > 0:
-        kills = min(left, arguments.each)
-        outcome = run_session(seed, kills, workers=arguments.workers, keep=arguments.keep)
-        print("\n".join(outcome.lines()), flush=True)
-        if outcome.violations:
-            bad += 1
-            print(f"again: python tests/faults/random_kills.py --kills {kills} --seed {seed}")
-        left, seed = left - kills, seed + 1
+    began = time.monotonic()
+    outcomes = run_sessions(**vars(arguments))
+    kinds = sum((outcome.kills for outcome in outcomes), Counter[str]())
+    bad = sum(len(outcome.violations) for outcome in outcomes)
+    print(", ".join(f"{name} {count}" for name, count in sorted(kinds.items())))
+    print(f"{kinds.total()} kills in {len(outcomes)} sessions, {bad} violations, "
+          f"{time.monotonic() - began:.1f} s, seed {arguments.seed}")  # fmt: skip
     return 1 if bad else 0
 
 

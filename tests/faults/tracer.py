@@ -117,9 +117,9 @@ class Stall:
         try:
             answer = json.loads(self._socket.recv(4096) or b"null")
         except TimeoutError:
-            answer = None
+            raise NoLifeError(f"life {life} was not over within {LIMIT_S:g} s") from None
         if answer is None:
-            raise NoLifeError(f"not over within {LIMIT_S:g} s")
+            raise NoLifeError(f"life {life}: the stall is gone: a fault hit it, or strace ended")
         output = out.read_text(errors="replace") if out.exists() else ""
         return Life(answer["pid"], answer["status"], output, self._lines(answer["status"]))
 
