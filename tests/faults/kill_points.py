@@ -1,8 +1,8 @@
 """L1: the writers killed, or refused by the disk, at every system call they make.
 
 ``python tests/faults/kill_points.py [--points N] [--seed S] [--subject NAME] [--fault FAULT]``
-goes through all points, then through N more that are drawn by the seed: two faults, one in each
-of two lives. strace injects, so nothing of ours knows. After each life the files are read again:
+goes through all points, and on to N with points that the seed draws: two faults, one in each of
+two lives. strace injects, so nothing of ours knows. After each life the files are read again:
 the old value or the new one, never a torn one, and whatever was acknowledged is there. A last
 life without a fault has to go on to the end. A point counts only when its fault was injected.
 """
@@ -299,7 +299,7 @@ def run_all(tasks: Iterable[tuple[str, str, int, int]], jobs: int) -> Tally:
 def main() -> int:
     """All points, or those of one subject; exit status 1 with a violation."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--points", type=int, default=0, help="drawn with two faults, in all")
+    parser.add_argument("--points", type=int, default=0, help="in all, when there are fewer places")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--subject", choices=sorted(CHECKS))
@@ -316,7 +316,9 @@ def main() -> int:
     faults = [arguments.fault] if arguments.fault else FAULTS
     pairs = [(subject, fault) for subject in subjects for fault in faults]
     able = sum(subject in LIVES_ON for subject, _fault in pairs) or 1
-    draws = -(-arguments.points // able)
+    single = _count_single(pairs)
+    draws = max(0, -(-(arguments.points - single) // able))
+    print(f"{single} points with one fault; {draws * able} with two are drawn", flush=True)
     total = run_all([(*pair, draws, arguments.seed) for pair in pairs], arguments.jobs)
     print(", ".join(f"{name} {count}" for name, count in sorted(total.by_subject.items())))
     print(
@@ -325,6 +327,14 @@ def main() -> int:
         "drawn whose writer did not come to the call"
     )
     return 1 if total.violations else 0
+
+
+def _count_single(pairs: Iterable[tuple[str, str]]) -> int:
+    forge = Forge()
+    try:
+        return sum(1 for pair in pairs for _ in forge.points(*pair))
+    finally:
+        forge.end()
 
 
 def _one(text: str) -> int:
