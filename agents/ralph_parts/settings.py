@@ -151,7 +151,9 @@ class _Checked:
         return Settings(folder=self._folder, **found)
 
     def _wrong(self, name: str, expected: str) -> None:
-        self._problems.append(f"{name} is {show(self._values[name])}; expected {expected}")
+        value = self._values[name]
+        found = "not set" if value is None else show(value)
+        self._problems.append(f"{name} is {found}; expected {expected}")
 
     def _path(self, name: str) -> Path:
         value = self._values[name]
