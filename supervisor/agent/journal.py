@@ -179,25 +179,30 @@ def counting(entries: list[Entry]) -> list[bool]:
 
 
 def _index(entries: list[Entry]) -> dict[Place, Entry]:
-    epochs = [entry["epoch"] for entry in entries]
-    if epochs != sorted(epochs) or any("skip" in entry for entry in entries):
-        kept = zip(entries, counting(entries), strict=True)
-        entries = [entry for entry, counts in kept if counts]
     index: dict[Place, Entry] = {}
-    for entry, following in zip(entries, [*entries[1:], None], strict=True):
+    newest = 0
+    last = len(entries) - 1
+    for number, entry in enumerate(entries):
+        epoch = entry["epoch"]
+        if epoch < newest or "skip" in entry:
+            kept = zip(entries, counting(entries), strict=True)
+            return _index([entry for entry, counts in kept if counts])
+        newest = epoch
         place = (entry["scope"], entry["name"], entry["occurrence"])
         if "void" in entry:
             index.pop(place, None)
-        elif not _ended_its_attempt(entry, following):
-            known = index.get(place)
-            if known is None or known["epoch"] != entry["epoch"]:
-                index[place] = entry
+        elif "error" in entry and _ended_its_attempt(
+            entry, entries[number + 1] if number < last else None
+        ):
+            continue
+        elif index.setdefault(place, entry)["epoch"] != epoch:
+            index[place] = entry
     return index
 
 
 def _ended_its_attempt(entry: Entry, following: Entry | None) -> bool:
     """Whether a restart runs the step again: an unhandled error, unless it said never to."""
-    if "error" not in entry or entry["error"].get("retryable") is False:
+    if entry["error"].get("retryable") is False:
         return False
     return following is None or following["epoch"] != entry["epoch"]
 

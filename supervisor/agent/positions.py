@@ -86,10 +86,10 @@ class Branch:
         """Whether the thread or task that asks is the one that counts here."""
         if get_ident() != self._thread:
             return False
-        task = current_task()
-        if task is self._task:
+        if "asyncio" not in sys.modules:  # replaying comes by here for every step
             return True
-        return self._task is None and _is_main_task(task)
+        task = current_task()
+        return task is self._task or (self._task is None and _is_main_task(task))
 
     def loose(self) -> Branch:
         """What everybody else works in."""
@@ -106,7 +106,10 @@ class Positions:
         self.keeps_own_position = False
         """The program has read ``agent.resumed``."""
         self.has_jumped = False
-        """It read a state there, so it may have skipped what came before."""
+        """It read a state there, so it may have skipped what came before.
+
+        From then on calls at the top are told apart by their arguments instead of counted.
+        """
         self.parked: ParkedExit | None = None
         """Why the process leaves, once some part of it has decided that."""
         self._checkpoints = 0
@@ -155,10 +158,6 @@ class Positions:
     def passed_checkpoint(self) -> None:
         """The program stored a position of its own."""
         self._checkpoints += 1
-
-    def is_by_arguments(self, branch: Branch) -> bool:
-        """Whether calls at this place are told apart by their arguments instead of counted."""
-        return self.has_jumped and not branch.scope
 
     def count(self, name: str, what: str = "") -> int:
         """``Branch.count`` where the caller stands."""

@@ -67,9 +67,7 @@ def recorded(fn: Callable[..., Any], name: str, result: Any) -> tuple[Entry, Any
 
 
 def restored(fn: Callable[..., Any], entry: Entry, plain: Any) -> Any:
-    """The result that ``recorded`` gave, from what the journal kept."""
-    if "type" not in entry:
-        return plain
+    """The result that ``recorded`` gave by an annotation, from what the journal kept."""
     from supervisor.agent import codec
 
     hint = _hint_of(fn)

@@ -61,7 +61,8 @@ class Steps:
         """
         name = step_name(fn)
         digest = arguments_sha256(args, kwargs, f"the arguments of step {name}")
-        self._positions.refuse_repeat(name, digest, f"step {name}")
+        if self._positions.keeps_own_position:
+            self._positions.refuse_repeat(name, digest, f"step {name}")
         place, entry = self._locate(self._positions.here(), name, digest)
         if entry is None:
             return self._execute(place, digest, fn, args, kwargs)
@@ -87,7 +88,7 @@ class Steps:
             branch.count(f"{name}({digest})", f"step {name} with the same arguments")
             place = (f"{scope}~{digest[:DIGITS]}", name, 0)
             return place, self._journal.find(*place)
-        if self._positions.is_by_arguments(branch):
+        if self._positions.has_jumped and not scope:
             return self._locate_by_arguments(scope, name, digest)
         occurrence = branch.count(name)
         entry = self._journal.find(scope, name, occurrence)
@@ -124,7 +125,8 @@ class Steps:
             again = rebuilt_error(entry["name"], entry["error"])
             self._failed.append((place, again))
             raise again
-        return results.restored(fn, entry, self._journal.result_of(entry))
+        plain = entry["result"] if "result" in entry else self._journal.result_of(entry)
+        return results.restored(fn, entry, plain) if "type" in entry else plain
 
     async def _replay_later(self, place: Place, entry: Entry, fn: Callable[..., Any]) -> Any:
         return self._replay(place, entry, fn)
@@ -193,8 +195,11 @@ def _scope_of(place: Place) -> str:
 
 def step_name(fn: Callable[..., Any]) -> str:
     """The name a step is matched by: where ``fn`` is defined in its module."""
-    inner = getattr(fn, "func", fn)  # functools.partial
-    return str(getattr(inner, "__qualname__", type(inner).__qualname__))
+    try:
+        return fn.__qualname__
+    except AttributeError:
+        inner = getattr(fn, "func", fn)  # functools.partial
+        return str(getattr(inner, "__qualname__", type(inner).__qualname__))
 
 
 def is_coroutine_function(fn: Callable[..., Any]) -> bool:
