@@ -13,6 +13,7 @@ from supervisor.agent.asking import Asking
 from supervisor.agent.checkpoint import CheckpointFile
 from supervisor.agent.durable import Durable
 from supervisor.agent.faults import (
+    AgentFaultError,
     FencedError,
     NotEnteredError,
     ParkedExit,
@@ -68,9 +69,26 @@ class Agent(Asking, Durable):
         self._positions.begin()
         self._progress = ProgressFile(files)
         former = self._progress.resume()
-        self._journal = Journal(files, fence, launch.epoch)
+        try:
+            self._read(launch, files)
+        except AgentFaultError as error:
+            self._say_failed(error)  # so that it is not tried again as a crash would be
+            raise
+        self._recovery = self._recovered(launch, former)
+        self._pid = os.getpid()
+        self._launch_or_none = launch
+        self._progress.completed_steps = len(self._journal)
+        self._shutdown.install()
+        self._progress.flush()
+        current.enter(self)
+        return self
+
+    def _read(self, launch: Launch, files: RunFiles) -> None:
+        """What former attempts left, and the parts that go on from it."""
+        self._journal = Journal(files, self._fence, launch.epoch)
+        before = self._journal.sync
         self._checkpoint = CheckpointFile(
-            files, fence, launch.run_id, launch.epoch, before=self._journal.sync
+            files, self._fence, launch.run_id, launch.epoch, before=before
         )
         self._checkpoint.resume(launch.resume_from)
         self._resumed = self._checkpoint.user
@@ -85,21 +103,13 @@ class Agent(Asking, Durable):
         )
         self._requests = Requests(
             files,
-            fence,
+            self._fence,
             self._progress,
             self._positions,
             self._shutdown,
             is_supervised=launch.is_supervised,
-            before=self._journal.sync,
+            before=before,
         )
-        self._recovery = self._recovered(launch, former)
-        self._pid = os.getpid()
-        self._launch_or_none = launch
-        self._progress.completed_steps = len(self._journal)
-        self._shutdown.install()
-        self._progress.flush()
-        current.enter(self)
-        return self
 
     def __exit__(
         self,
@@ -140,15 +150,18 @@ class Agent(Asking, Durable):
             self._sleeps.write_wake(self._launch.epoch)
         if error is not None and not isinstance(error, FencedError):
             self._steps.leave(error)
-        if status == "failed":
-            self._progress.add_error(
-                {
-                    "kind": type(error).__name__,
-                    "message": str(error),
-                    "retryable": getattr(error, "retryable", None),
-                }
-            )
+        if status == "failed" and error is not None:
+            self._say_failed(error)
         self._progress.close(status)
+
+    def _say_failed(self, error: BaseException) -> None:
+        self._progress.add_error(
+            {
+                "kind": type(error).__name__,
+                "message": str(error),
+                "retryable": getattr(error, "retryable", None),
+            }
+        )
 
     # Where this attempt stands.
 

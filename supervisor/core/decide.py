@@ -149,6 +149,13 @@ def _rollback(turn: Turn, fact: f.RollbackWanted) -> None:
         turn.record(e.CheckpointRolledBack(fact.generation, fact.reason))
 
 
+def _journal_cut(turn: Turn, fact: f.JournalCut) -> None:
+    if turn.state.status in ALIVE:
+        turn.refuse("refused", "the run has a living process", "Stop it first")
+    else:
+        turn.record(e.JournalTruncated(fact.step, fact.dropped, fact.kept, fact.by))
+
+
 def _noticed(turn: Turn, fact: f.Noticed) -> None:
     turn.record(e.AnomalyFlagged(fact.anomaly))
 
@@ -289,6 +296,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.CheckpointSeen: _checkpoint,
     f.CheckpointBad: _checkpoint_bad,
     f.RollbackWanted: _rollback,
+    f.JournalCut: _journal_cut,
     f.RequestSeen: decide_request_seen,
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,

@@ -305,6 +305,10 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"checkpoint refused: {safe_text(event.problem, limit=240)}"
     ),
     e.CheckpointRolledBack: lambda event: f"rolled back to checkpoint {event.generation}",
+    e.JournalTruncated: lambda event: (
+        f"journal cut before step {event.step} by {safe_text(event.by, limit=60)}: "
+        f"{event.dropped} run again, kept in {safe_text(event.kept, limit=60)}"
+    ),
     e.RequestOpened: _opened,
     e.RequestReminded: _reminded,
     e.RequestAnswered: _answered,

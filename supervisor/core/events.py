@@ -237,6 +237,19 @@ class CheckpointRolledBack(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class JournalTruncated(Event):
+    """The operator made durable steps run again: the run's journal ends before one of them."""
+
+    step: int
+    """Number of the first line that went."""
+    dropped: int
+    """How many lines went."""
+    kept: str
+    """Name of the copy of the whole journal, in the run directory."""
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestOpened(Event):
     """An agent asked the operator."""
 

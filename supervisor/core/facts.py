@@ -115,6 +115,16 @@ class RollbackWanted(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class JournalCut(Fact):
+    """The operator wants the journal to end before line ``step``; a copy is kept."""
+
+    step: int
+    dropped: int
+    kept: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSeen(Fact):
     """A request file; ``request.id`` is empty, the core numbers it."""
 

@@ -18,6 +18,7 @@ from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.text import safe_text
 from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
+from supervisor.engine.journal_calls import JournalCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 from supervisor.process.keeper_orders import KeeperError
 
@@ -36,6 +37,7 @@ class Api:
         self._engine = engine
         self._checkpoints = CheckpointCalls(engine)
         self._answers = AnswerCalls(engine)
+        self._journal = JournalCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -57,6 +59,8 @@ class Api:
             "upgrade": self.upgrade,
             "checkpoints": self._checkpoints.list,
             "rollback": self._checkpoints.rollback,
+            "journal": self._journal.show,
+            "journal_truncate": self._journal.truncate,
         }
 
     async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:

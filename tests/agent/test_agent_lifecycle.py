@@ -204,3 +204,14 @@ def test_two_local_runs_of_one_script_exclude_each_other(room: Any) -> None:
     first.kill()
     first.communicate()
     assert code == 1 and "already runs" in err
+
+
+def test_a_run_that_cannot_be_gone_on_from_says_that_trying_again_is_no_use(room: Any) -> None:
+    body = "with Agent() as agent:\n    agent.step(str, 1)\n    agent.step(str, 2)\n"
+    room.run(body)
+    path = room.run_dir / "journal.jsonl"
+    path.write_bytes(path.read_bytes().replace(b'"result":"1"', b'"result":"7"'))
+    code, _out, err = room.run(body)
+    assert code == 1 and "JournalDamagedError" in err
+    last = room.read("progress.json")["errors"][-1]
+    assert last["retryable"] is False and "line 1" in last["message"]
