@@ -171,7 +171,7 @@ def counting(entries: list[Entry]) -> list[bool]:
     for entry in entries:
         epoch = entry["epoch"]
         if "skip" in entry:
-            passed = min(entry["skip"], len(counts))
+            passed = max(0, min(entry["skip"], len(counts)))
             counts[len(counts) - passed :] = [False] * passed
         counts.append(epoch >= newest and "skip" not in entry)
         newest = max(newest, epoch)

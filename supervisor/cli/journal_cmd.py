@@ -12,6 +12,7 @@ from supervisor.core.report import rfc3339
 from supervisor.errors import UserError
 
 PREVIEW_CELLS = 60
+NAMES_SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STEP",
         help="truncate: the number (or name) of the first step to run again, with all after it",
     )
-    parser.add_argument("--yes", action="store_true", help="truncate without asking")
+    parser.add_argument("--yes", action="store_true", help="truncate: yes, run them again")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
@@ -41,9 +42,8 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
             _show(found, as_json=arguments.json)
             return 0
         step = _number(found, arguments.step)
-        if not (arguments.yes or _is_wanted(found, step)):
-            output.line("nothing was changed")
-            return 1
+        if not arguments.yes:
+            raise _unconfirmed(found, step)
         wanted = {"run": found["id"], "from": step, "by": own_name()}
         cut = client.call("journal_truncate", wanted)
     if arguments.json:
@@ -84,17 +84,13 @@ def _number(found: dict[str, Any], wanted: str) -> int:
     return int(numbers[0])
 
 
-def _is_wanted(found: dict[str, Any], step: int) -> bool:
+def _unconfirmed(found: dict[str, Any], step: int) -> UserError:
     lines = [line for line in found["lines"] if line["number"] >= step]
-    if not output.is_dialogue():
-        raise UserError(
-            f"this makes {_steps(len(lines))} of {found['agent']} run again, and nobody is there "
-            "to say so",
-            fix="Add --yes",
-        )
-    output.line(f"{_steps(len(lines))} of {found['agent']} would run again:")
-    _table(lines[:10])
-    return input("Truncate? [y/N] ").strip().lower() in ("y", "yes")
+    names = ", ".join(dict.fromkeys(line["name"] for line in lines[:NAMES_SHOWN]))
+    return UserError(
+        f"{found['agent']}: {_steps(len(lines))} would run again, from {step} on ({names} …)",
+        fix="If that is what you want, add --yes",
+    )
 
 
 def _show(found: dict[str, Any], *, as_json: bool) -> None:

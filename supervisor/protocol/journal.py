@@ -1,8 +1,8 @@
 """``journal.jsonl`` as people look at it: each line, where it stands, and whether it counts.
 
-Owns reading for display and for cutting; what counts for a replay is decided in
-``supervisor.agent.journal``. Every line is hostile: nothing here raises for what is in it, and
-what is shown still has to be cleaned by who shows it.
+Owns reading for display and for cutting. ``supervisor.agent.journal`` has its own copy of the
+rules, because agents load nothing of ours; a test holds the two together. Every line is hostile:
+nothing here raises for what is in it, and what is shown still has to be cleaned by who shows it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supervisor.agent.journal import counting
-from supervisor.agent.journal_file import BODY_AT, HEAD
 from supervisor.protocol.bounded_json import Bounds
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import parse_object, read_bytes
 
 JOURNAL_NAME = "journal.jsonl"
+HEAD = b'{"check":"'
+BODY_AT = len(HEAD) + 8 + 2
+"""Offset of the checked bytes: after the head, 8 digits, a quote and a comma."""
 JOURNAL_LIMIT_BYTES = 256 << 20
 """Some million steps; a larger one is read with jq."""
 LINE_BOUNDS = Bounds(max_depth=100, max_nodes=100_000, is_strict=False)
@@ -96,7 +97,7 @@ def _entry(piece: bytes) -> dict[str, Any] | None:
 def _judged(whole: list[tuple[int, int, dict[str, Any]]]) -> list[JournalLine]:
     """The good lines, each with what it stands for; the rules are those of the SDK's index."""
     entries = [entry for _number, _offset, entry in whole]
-    counts = counting(entries)
+    counts = _counting(entries)
     states: list[str] = []
     places: dict[tuple[str, str, int], int] = {}
     for index, entry in enumerate(entries):
@@ -118,8 +119,23 @@ def _judged(whole: list[tuple[int, int, dict[str, Any]]]) -> list[JournalLine]:
         if _is_left_open(entry, next(_following(entries, counts, index), None)):
             states[index] = "open"
         else:
+            if known is not None:
+                states[known] = "outdated"
             places[place] = index
     return [_line(*whole[index], states[index]) for index in range(len(whole))]
+
+
+def _counting(entries: list[dict[str, Any]]) -> list[bool]:
+    """Which lines count as far as epochs go."""
+    counts: list[bool] = []
+    newest = 0
+    for entry in entries:
+        if "skip" in entry:
+            passed = max(0, min(entry["skip"], len(counts)))
+            counts[len(counts) - passed :] = [False] * passed
+        counts.append(entry["epoch"] >= newest and "skip" not in entry)
+        newest = max(newest, entry["epoch"])
+    return counts
 
 
 def _following(entries: list[dict[str, Any]], counts: list[bool], index: int) -> Any:
