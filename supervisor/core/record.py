@@ -37,12 +37,12 @@ def to_plain(value: Any) -> Any:
 
     Fields that hold their default are left out, which keeps a snapshot of 1,000 runs small.
     """
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _ATOMS:
         return value
-    if dataclasses.is_dataclass(kind):
+    if (fields := _fields(kind)) is not None:
         plain = {}
-        for name, default in _fields(kind):
+        for name, default in fields:
             item = getattr(value, name)
             if item is not default and item != default:
                 plain[name] = item if type(item) in _ATOMS else to_plain(item)
@@ -129,7 +129,10 @@ _NO_DEFAULT = object()
 
 
 @cache
-def _fields(kind: type) -> tuple[tuple[str, Any], ...]:
+def _fields(kind: type) -> tuple[tuple[str, Any], ...] | None:
+    """Name and default of each field of a dataclass; None for what is none."""
+    if not dataclasses.is_dataclass(kind):
+        return None
     found = []
     for field in dataclasses.fields(kind):
         default: Any = _NO_DEFAULT

@@ -125,7 +125,7 @@ class Redactor:
                 at = text.find(start, at + 1)
 
     def _rebuilt(self, value: Any, hidden: Hidden | None) -> Any:
-        kind = type(value)
+        kind: Any = type(value)
         if kind is str:
             return self.text(value, hidden)
         if kind is dict:
@@ -256,10 +256,12 @@ redacted by its declaration, before they become a fact."""
 
 def _collect(value: Any, texts: list[str]) -> bool:
     """Gather every text; whether one is a secret by the key it stands under."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind is str:
         if len(value) >= MIN_SECRET:
             texts.append(value)
+        return False
+    if kind in _NO_TEXT:
         return False
     if kind is dict:
         for key, item in value.items():
@@ -267,23 +269,24 @@ def _collect(value: Any, texts: list[str]) -> bool:
                 return True
         return False
     if kind is list or kind is tuple:
-        inner = value
-    elif kind is AgentSpec:
+        for item in value:  # noqa: SIM110 - a generator in any() would cost more
+            if _collect(item, texts):
+                return True
         return False
-    else:
-        inner = (getattr(value, name) for name in _field_names(kind))
-    for item in inner:  # noqa: SIM110 - a generator in any() would cost more
-        if _collect(item, texts):
+    for name in _field_names(kind):
+        item = getattr(value, name)
+        if type(item) not in _NO_TEXT and _collect(item, texts):
             return True
     return False
 
 
-def _field_names(kind: type[Any]) -> tuple[str, ...]:
-    return _names_of(kind) if dataclasses.is_dataclass(kind) else ()
+_NO_TEXT = frozenset({int, float, bool, type(None), AgentSpec})
 
 
 @cache
-def _names_of(kind: Any) -> tuple[str, ...]:
+def _field_names(kind: Any) -> tuple[str, ...]:
+    if not dataclasses.is_dataclass(kind):
+        return ()
     names = (field.name for field in dataclasses.fields(kind))
     return tuple(name for name in names if name not in _LEFT_ALONE)
 

@@ -82,6 +82,12 @@ def scan_run(
     """
     base = os.fspath(directory)
     progress = signature(f"{base}/{PROGRESS}")
+    if len(hinted) == 1 and PROGRESS in hinted and checkpoint != PROGRESS:
+        # What the watch says a thousand times a second; all else has hints, and the rescan.
+        seen = Signatures(
+            progress, last.checkpoint, last.requests, last.problems, last.folder, last.is_settled
+        )
+        return Changes(seen, progress=progress is not None)
     saved = signature(f"{base}/{checkpoint}")
     folder = signature(f"{base}/{REQUESTS}")
     is_same = folder == last.folder
