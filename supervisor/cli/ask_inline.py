@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisor.core.answer_words import value_words
-from supervisor.core.describe import exact_json
+from supervisor.core.describe import exact_json, redacted_words
 from supervisor.core.edited import difference, is_all_proposed, is_json, json_problem, proposed_text
 from supervisor.core.form import FormField, check_values, field_words, form_fields, value_of
 from supervisor.core.run import Request, RunState
@@ -62,6 +62,8 @@ def question_lines(state: RunState, request: Request) -> list[str]:
     ]
     if request.default is not None and request.kind != "form":
         lines.append(f"  its default: {safe_text(exact_json(request.default))}")
+    if request.redacted:
+        lines.append(f"  {redacted_words(request.redacted)}")
     lines.append(f"  hash {request.sha256[:12]}")
     return lines
 

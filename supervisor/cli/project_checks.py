@@ -35,6 +35,7 @@ def look(project: Project) -> list[Finding]:
 
 
 def _configuration(project: Project) -> Finding:
+    from supervisor.config.advice import is_readable_by_others, written_secrets
     from supervisor.config.load import check_config
 
     config, problems = check_config(project)
@@ -43,7 +44,16 @@ def _configuration(project: Project) -> Finding:
         return Finding(
             "config", Health.BAD, f"{project.config_file}: {count} wrong", "longwatch config check"
         )
-    return Finding("config", Health.OK, f"{project.config_file}: {len(config.agents)} agents")
+    agents = f"{project.config_file}: {len(config.agents)} agents"
+    secret = [name for name, spec in config.agents.items() if written_secrets(spec)]
+    if secret and is_readable_by_others(project.config_file):
+        return Finding(
+            "config",
+            Health.NOTE,
+            f"{agents}; others may read it, and it holds secrets of {', '.join(secret[:12])}",
+            f"chmod 600 {project.config_file}, or better env_pass: see longwatch config check",
+        )
+    return Finding("config", Health.OK, agents)
 
 
 def _file_system(project: Project) -> Finding:

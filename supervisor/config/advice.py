@@ -6,8 +6,8 @@ Looks at the disk and the environment of now, which may be others at the start o
 from __future__ import annotations
 
 import os
-import re
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,16 +15,19 @@ from supervisor.config.load import Config, dotted
 from supervisor.config.paths import Project
 from supervisor.config.problems import Problem, Problems, show
 from supervisor.config.read import read_source, shown_path
+from supervisor.core.concealed import conceal_spec
+from supervisor.core.redact import Redactor
 from supervisor.core.spec import AgentSpec
 
-_SECRET = re.compile(r"(?i)(^|_)(key|token|secret|password|passwd|credentials?)$")
+_NO_VALUES = Redactor()
 Found = tuple[tuple[str, ...], str, str, str]
 
 
 def advise(project: Project, config: Config, problems: Problems) -> None:
     """Report warnings about ``config`` to ``problems``."""
     source = read_source(project.config_file, Problems())
-    for where, found, expected, fix in _warnings(config):
+    others = " that others may read" if is_readable_by_others(project.config_file) else ""
+    for where, found, expected, fix in _warnings(config, others):
         problems.report(
             Problem(
                 file=shown_path(project.config_file),
@@ -38,7 +41,7 @@ def advise(project: Project, config: Config, problems: Problems) -> None:
         )
 
 
-def _warnings(config: Config) -> Iterator[Found]:
+def _warnings(config: Config, others: str) -> Iterator[Found]:
     if not config.agents:
         yield ("agents",), "no agent", "at least one [agents.NAME]", ""
     if config.notify_urls:
@@ -46,10 +49,10 @@ def _warnings(config: Config) -> Iterator[Found]:
     for name in config.pipelines:
         yield ("pipelines", name), "this version runs no pipelines yet", "", "It is ignored."
     for spec in config.agents.values():
-        yield from _agent_warnings(spec)
+        yield from _agent_warnings(spec, others)
 
 
-def _agent_warnings(spec: AgentSpec) -> Iterator[Found]:
+def _agent_warnings(spec: AgentSpec, others: str) -> Iterator[Found]:
     where = ("agents", spec.name)
     if not Path(spec.cwd).is_dir():
         yield (*where, "cwd"), f"no directory {show(spec.cwd)}", "", "Make it before the start."
@@ -60,13 +63,20 @@ def _agent_warnings(spec: AgentSpec) -> Iterator[Found]:
             "one on PATH, or a path from cwd that may be executed",
             "Install it, or correct the name.",
         )
-    for name, value in spec.env.items():
-        if value and _SECRET.search(name):
+    for name in written_secrets(spec):
+        if name in spec.env:
             yield (
                 (*where, "env", name),
-                "it looks like a secret in a file",
+                f"it looks like a secret in a file{others}",
                 "secrets in your environment only",
                 f'Set it in your shell and write env_pass = ["{name}"].',
+            )
+        else:
+            yield (
+                (*where, "command"),
+                f"a word looks like a secret in a file{others}; any process may read it",
+                "secrets in the environment only",
+                "Pass it by env_pass, and let the program read the variable.",
             )
     for name in spec.env_pass:
         if name not in os.environ:
@@ -79,6 +89,22 @@ def _agent_warnings(spec: AgentSpec) -> Iterator[Found]:
             "",
             "",
         )
+
+
+def written_secrets(spec: AgentSpec) -> list[str]:
+    """Names of what of its settings holds a secret as it stands: variables, or ``command``."""
+    _concealed, hidden = conceal_spec(spec, _NO_VALUES)
+    found = [name for name, value in spec.env.items() if value and value in hidden.values()]
+    shapes = any(_NO_VALUES.spans(word) for word in spec.command)
+    return [*found, *(["command"] if shapes else [])]
+
+
+def is_readable_by_others(file: Path) -> bool:
+    """Whether somebody else may read that file; a missing one nobody."""
+    try:
+        return bool(stat.S_IMODE(file.stat().st_mode) & 0o044)
+    except OSError:
+        return False
 
 
 def _is_found(spec: AgentSpec) -> bool:

@@ -14,6 +14,7 @@ from supervisor.config.model import (
 from supervisor.config.problems import nearest, show
 from supervisor.config.services import FallbackTable, RetryConfigTable, TimeoutsTable
 from supervisor.config.whole import ConfigTables
+from supervisor.core.secret_names import is_secret_name
 
 Told = tuple[str, str, str]
 
@@ -41,14 +42,16 @@ _MEANT = {
 def explain(fault: Mapping[str, Any], key: tuple[str | int, ...], kind: type[Table]) -> Told:
     """One entry of ``ValidationError.errors()`` of the table ``kind``, standing at ``key``."""
     context = fault.get("ctx", {})
-    found = show(fault["input"])
+    is_secret = "env" in key[:-1] and is_secret_name(str(key[-1]))
+    found = "a value that is not shown" if is_secret else show(fault["input"])
     match fault["type"]:
         case "extra_forbidden":
             return unknown_key(key, _table_at(key[:-1], kind))
         case "missing":
             return "it is missing", "a value", f"Add: {key[-1]} = …"
         case "longwatch":
-            return f"{found}: {context['why']}", context["expected"], context["fix"]
+            fix = "" if is_secret else context["fix"]  # It may quote the value.
+            return f"{found}: {context['why']}", context["expected"], fix
         case "literal_error":
             return found, f"one of {context['expected']}", _did_you_mean(fault["input"], context)
         case "greater_than_equal":

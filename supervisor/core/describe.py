@@ -149,6 +149,12 @@ def _after_expiry(request: Request) -> str:
     return "then its default is taken" if is_default else "then it is denied"
 
 
+def redacted_words(count: int) -> str:
+    """What is said of a question whose secrets are not shown."""
+    what = "1 secret is" if count == 1 else f"{count} secrets are"
+    return f"{what} not shown: a mark stands for it, and the hash covers what the agent wrote"
+
+
 def answer_hint(request: Request) -> str:
     """The command that answers a request from another shell."""
     choice = {

@@ -40,7 +40,7 @@ class Span(NamedTuple):
 _KEYWORDS = ("key", "token", "secret", "pass", "pwd", "credential", "cookie", "dsn", "auth", "jwt")
 _ASSIGNED = re.compile(
     r"[A-Za-z0-9_-]{0,32}\\?[\"']?[ \t]{0,3}(?::=|=>|=|:|[ \t])[ \t]{0,3}\\?[\"']?"
-    r"([A-Za-z0-9._~+/=!@#%^&*-]{8,})",
+    r"([A-Za-z0-9._~+/=!@#%^*-]{8,})",
     re.ASCII,
 )
 """From a keyword on: the rest of the name, what separates, and the value."""

@@ -78,6 +78,7 @@ def request_report(state: RunState, request: Request) -> dict[str, Any]:
         "title": safe_text(request.title),
         "action": request.action,
         "options": list(request.options),
+        "redacted": request.redacted,
         "hash": request.sha256,
         "created_at": rfc3339(request.created_at),
         "expires_at": rfc3339(request.expires_at),

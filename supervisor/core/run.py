@@ -151,7 +151,7 @@ class Request:
     """approve | choose | text | edit | form"""
     title: str
     sha256: str
-    """Of the canonical request; see ``protocol.canonical``."""
+    """Of the canonical request as the agent wrote it; see ``protocol.canonical``."""
     created_at: float
     epoch: int
     action: Any = None
@@ -166,6 +166,8 @@ class Request:
     state: RequestState = RequestState.OPEN
     answer: Answer | None = None
     closed_why: str | None = None
+    redacted: int = 0
+    """How many secrets of it are not shown: markers stand for them here, the hash covers them."""
     closed_at: float | None = None
     """Unix seconds when it expired or was withdrawn."""
     told_at: Moment | None = None

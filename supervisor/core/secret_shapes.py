@@ -75,9 +75,11 @@ SHAPES = (
     _shape("private key", "private key",
            r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
            + rf"{_PEM_GAP}(?:(?:Proc-Type|DEK-Info): [A-Z0-9a-z,-]{{1,80}}{_PEM_GAP})*"
-           + rf"(?:[A-Za-z0-9+/=]{{16,}}{_PEM_GAP})*(?:[A-Za-z0-9+/=]*{_PEM_GAP})?"
-           + r"(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----)?"),
-    _shape("://", "password", r"://[^\s/:@?#\[\]'\"<>]{0,80}:([^\s/@'\"<>\[\]]{1,200})@"),
+           + rf"(?:[A-Za-z0-9+/=]{{16,}}{_PEM_GAP})*"
+           # A short last line only where it is the last: words are no base64.
+           + rf"(?:[A-Za-z0-9+/=]*{_PEM_GAP}-----END [A-Z0-9 ]{{0,40}}PRIVATE KEY(?: BLOCK)?-----"
+           + r"|[A-Za-z0-9+/=]{1,15}(?=\Z|…|\.\.\.))?"),
+    _shape("://", "password", r"://[^\s/:@?#\[\]'\"<>]{0,80}:([A-Za-z0-9._~!*+,=:%^#?-]{1,200})@"),
     _shape("bearer", "Bearer token", rf"(?i:bearer)[ \t]+((?=[^\s]*[0-9]){TOKEN}{{8,}})"),
     _shape("authorization", "Authorization",
            r"(?i:authorization)[\"']?[ \t]*[:=][ \t]*[\"']?(?i:basic|token|apikey|negotiate|digest)"

@@ -8,12 +8,13 @@ yesterday is no less secret.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets as random_names
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from supervisor.config.paths import Project
 from supervisor.core.concealed import conceal_spec, reveal_spec
@@ -59,7 +60,9 @@ class Secrets:
             return
         if is_secret_value(name, value):
             yield value
-        # A password within a URL is printed alone, too.
+        # A password within a URL is printed alone, too, and may have any character.
+        with contextlib.suppress(ValueError):
+            yield urlsplit(value).password or ""
         for span in self.redactor.spans(value):
             yield value[span.start : span.end]
 
@@ -130,7 +133,7 @@ class Secrets:
             return concealed
         if draft.request.kind != "approve":
             self._sealed.keep(run_id, draft.request.sha256, hidden)
-        request = replace(concealed.request, sha256=draft.request.sha256)
+        request = replace(concealed.request, sha256=draft.request.sha256, redacted=len(hidden))
         return concealed._replace(request=request)
 
     def seal_answer(self, run_id: str, request: Request, answer: Answer) -> Answer:

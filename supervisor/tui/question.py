@@ -13,7 +13,7 @@ from typing import Any
 
 from textual.content import Content
 
-from supervisor.core.describe import exact_json
+from supervisor.core.describe import exact_json, redacted_words
 from supervisor.core.moment import Moment
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
@@ -60,6 +60,8 @@ def body_lines(run: RunState, request: Request, width: int) -> list[Content]:
     lines += _agent_block(request.title, width, "bold $lw-text")
     if request.action is not None:
         lines += [render.BLANK, *_action_lines(run, request, width)]
+    if request.redacted:
+        lines += [render.BLANK, line((redacted_words(request.redacted), "bold $lw-ask"))]
     if request.kind == "choose":
         lines += [render.BLANK, *_default_lines(request, width)]
     elif request.default is not None and request.kind == "approve":

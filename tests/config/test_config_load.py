@@ -359,6 +359,8 @@ def warnings_of(folder: Path, text: str) -> list[str]:
         ('[agents.a]\ncommand = ["./no/such"]\n', "no program"),
         (GOOD + 'cwd = "gone"\n', "no directory"),
         (GOOD + 'env = { API_KEY = "sk-123" }\n', 'env_pass = ["API_KEY"]'),
+        (GOOD + 'env = { DB = "pg://u:hunter22@h/d" }\n', 'env_pass = ["DB"]'),
+        ('[agents.a]\ncommand = ["true", "sk-ant-api03-0123456789abcdef"]\n', "any process"),
         (GOOD + 'env_pass = ["NO_SUCH_VARIABLE_XYZ"]\n', "not set here"),
         (GOOD + 'timeout = "1m"\nattempt_timeout = "2m"\n', "longer than timeout"),
         (GOOD + '[notify]\nurls = ["slack://x"]\n', "no notifications yet"),
@@ -368,6 +370,18 @@ def warnings_of(folder: Path, text: str) -> list[str]:
 def test_what_is_right_but_doubtful_is_a_warning(tmp_path: Path, text: str, said: str) -> None:
     found = warnings_of(tmp_path, text)
     assert len(found) == 1 and said in found[0]
+
+
+def test_a_secret_that_others_may_read_is_said_and_so_is_a_bad_one_without_its_value(
+    tmp_path: Path,
+) -> None:
+    text = GOOD + 'env = { API_KEY = "sk-123" }\n'
+    (tmp_path / "config.toml").touch(mode=0o600)
+    assert "others may read" not in warnings_of(tmp_path, text)[0]
+    (tmp_path / "config.toml").chmod(0o644)
+    assert "others may read" in warnings_of(tmp_path, text)[0]
+    errors = errors_of(tmp_path, GOOD + "env = { API_KEY = 12345678 }\n")
+    assert len(errors) == 1 and "12345678" not in str(errors[0]) and "API_KEY" in str(errors[0])
 
 
 def test_a_secret_is_never_repeated_in_a_warning(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def test_a_held_run_shows_its_last_words_and_goes_on_from_the_generation_that_wa
     hold_poisoned(project)
     why = project.run("why", "sick").stdout
     assert "poisoned ^[[31mstate" in why and "--rollback" in why
-    assert "(value of API_TOKEN)" in why
+    assert "[redacted API_TOKEN]" in why
     everything = project.run("events", "--json").stdout + project.run("status", "--json").stdout
-    assert "hush-hush-hush" not in everything.replace('"API_TOKEN": "hush-hush-hush"', "")
+    assert "hush-hush-hush" not in everything
     kept = project.json("checkpoints", "sick")["generations"]
     assert [(c["generation"], c["copy"]) for c in kept] == [(1, "good"), (2, "good"), (3, "good")]
     project.run("checkpoints", "sick", "--rollback", "7", check=1)

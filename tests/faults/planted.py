@@ -166,6 +166,29 @@ BUGS = (
         "        if request.state in ()\n",
         "tests/core/test_core_recovery.py::test_an_answer_that_was_stored_is_delivered_again",
     ),
+    Bug(
+        "a fact is decided on with its secrets", "engine/runs.py",
+        "        fact = self._reactions.redacted(fact)\n", "",
+        "tests/engine/test_engine_secrets.py::"
+        "test_nothing_told_of_a_run_or_by_the_engine_is_stored_with_a_secret",
+    ),
+    Bug(
+        "settings stored with their secrets", "engine/specs.py",
+        "{name: configured(spec) for", "{name: configured(spec) and spec for",
+        "tests/end_to_end/test_secrets.py",
+    ),
+    Bug(
+        "a piece of a log looked at alone", "engine/log_reader.py",
+        "piece.data if piece.start + len(piece.data) == end else b\"\"", "b\"\"",
+        "tests/engine/test_engine_secrets.py::"
+        "test_a_secret_whose_end_is_not_written_yet_is_not_shown",
+    ),
+    Bug(
+        "an answer acknowledged before its words are sealed", "engine/secrets.py",
+        "        self._sealed.keep(run_id, part, hidden)\n", "",
+        "tests/engine/test_engine_secrets.py::"
+        "test_an_answer_is_stored_without_its_secret_and_delivered_with_it",
+    ),
 )  # fmt: skip
 
 
