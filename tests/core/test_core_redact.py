@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from supervisor.core.concealed import conceal_spec, reveal_spec
 from supervisor.core.facts import ProgressSeen, SpecWanted
+from supervisor.core.progress import LastError, Progress, Stage
 from supervisor.core.redact import Redactor, put_back
-from supervisor.core.run import Anomaly, LastError, Progress, Stage
+from supervisor.core.run import Anomaly
 from supervisor.core.secret_names import is_secret_name
 from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 

@@ -17,6 +17,7 @@ from supervisor.config.load import load_config
 from supervisor.config.paths import Project
 from supervisor.core import events as e
 from supervisor.core import facts as f
+from supervisor.core.answering import unfit
 from supervisor.core.events import Recorded
 from supervisor.core.moment import Moment
 from supervisor.core.redact import Redactor
@@ -138,6 +139,26 @@ def test_an_approval_seals_nothing_and_its_hash_is_of_what_the_agent_wrote(
     assert not (project.record_dir(RUN_ID) / "sealed.json").exists()
 
 
+def test_a_choice_in_a_field_named_like_a_secret_can_be_made(project: Project) -> None:
+    fields = [
+        {"name": "api_key", "type": "choice", "options": ["production1", f"other {KEY}"]},
+        {"name": "password", "type": "text"},
+    ]
+    secrets, request = asked(project, "form", action={"fields": fields})
+    shown = request.action["fields"][0]["options"]
+    assert shown[0] == "production1" and KEY not in shown[1]
+    for place, exact in enumerate(["production1", f"other {KEY}"]):
+        values = {"api_key": shown[place], "password": "typed-by-hand-1"}
+        given = Answer("me", 1.0, request.sha256, fields=values)
+        sealed = secrets.seal_answer(RUN_ID, request, given)
+        fact = secrets.record(f.AnswerGiven("ABCD-1", sealed))
+        assert "typed-by-hand-1" not in repr(fact) and unfit(request, fact.answer) is None
+        closed = replace(request, answer=fact.answer, state=RequestState.ANSWERED)
+        found = Secrets(project, {}).revealed(RUN_ID, closed).answer
+        assert found is not None
+        assert found.fields == {"api_key": exact, "password": "typed-by-hand-1"}
+
+
 async def test_nothing_told_of_a_run_or_by_the_engine_is_stored_with_a_secret(
     project: Project,
 ) -> None:
@@ -167,7 +188,7 @@ def test_a_question_whose_name_is_a_secret_is_refused_without_saying_it(project:
 def test_an_answer_is_stored_without_its_secret_and_delivered_with_it(project: Project) -> None:
     secrets, request = asked(project, "text")
     given = Answer("me", 1.0, request.sha256, text=f"{KEY}\n", comment=f"and {OPTION}")
-    stored = secrets.seal_answer(RUN_ID, given)
+    stored = secrets.seal_answer(RUN_ID, request, given)
     assert KEY not in repr(stored) and OPTION not in repr(stored)
     closed = replace(request, answer=stored, state=RequestState.ANSWERED)
     found = Secrets(project, {}).revealed(RUN_ID, closed).answer
