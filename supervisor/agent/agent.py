@@ -201,6 +201,11 @@ class Agent(Asking, Durable):
         return self._launch.task_file
 
     @property
+    def is_supervised(self) -> bool:
+        """Whether somebody starts this program again when it leaves."""
+        return self._launch.is_supervised
+
+    @property
     def resumed(self) -> Any:
         """The state of the last ``checkpoint`` or ``stash``, or None on a first start.
 
@@ -345,6 +350,15 @@ class Agent(Asking, Durable):
         if self._launch_or_none is None:
             raise NotEnteredError("use it as: with Agent() as agent: …")
         return self._launch_or_none
+
+    def park_for_service(self, service: str, latest_s: float, reason: str) -> None:
+        """Leave until ``service`` may be called, ``latest_s`` from now at most.
+
+        Returns at once where leaving would end other work of this process: wait in place then.
+        ``supervisor.calls`` does this by itself.
+        """
+        self._entered()
+        self._sleeps.park_for_service(service, latest_s, reason)
 
     def _ask(self, question: Question, *, park: bool) -> Answer:
         self._entered()

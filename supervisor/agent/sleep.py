@@ -50,6 +50,7 @@ class Sleeps:
         self._positions = positions
         self._is_supervised = is_supervised
         self._wake: tuple[float, str] | None = None
+        self._service: str | None = None
 
     def sleep(
         self,
@@ -71,11 +72,25 @@ class Sleeps:
         self._wait(branch, at, reason, can_park=can_park)
         return Slept()
 
+    def park_for_service(self, service: str, latest_s: float, reason: str) -> None:
+        """Park for a service that cannot be called; returns where the process may not leave."""
+        branch = self._positions.here()
+        _mark(branch, is_waiting=True)
+        try:
+            if self._is_supervised and does_everybody_wait(branch.member):
+                at = time.time() + latest_s
+                self._wake, self._service = (at, reason), service
+                self._positions.park(AsleepExit(at))
+        finally:
+            _mark(branch, is_waiting=False)
+
     def write_wake(self, epoch: int) -> None:
         """Tell the supervisor when to start this run again; nothing when nobody sleeps."""
         if self._wake is not None:
             at, reason = self._wake
             fields = {"at": at, "reason": reason[:REASON_LIMIT], "epoch": epoch}
+            if self._service is not None:
+                fields["service"] = self._service
             self._files.write(WAKE, json.dumps(fields).encode() + b"\n", durable=True)
 
     def _wait(self, branch: Branch, at: float, reason: str, *, can_park: bool) -> None:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from supervisor.calls import reporting
 from supervisor.calls.fallback import Answerer, answer_from_chain, make_chain
+from supervisor.calls.parking import can_park, patiently, patiently_async
 from supervisor.calls.policy import Terms
 from supervisor.calls.reporting import Used
 from supervisor.calls.service import Service, service
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+ALWAYS_STREAMED = "stream=True is always on under the hood; give on_event= to see the pieces"
 CHARACTERS_PER_TOKEN = 4
 """Rough, for the shared token limit; corrected by what the answer says it used."""
 
@@ -81,17 +83,16 @@ class AsyncMessages:
     ) -> Message:
         """A message, as ``anthropic`` returns it. Raises CallError; see ``supervisor.calls``."""
         if request.pop("stream", False):
-            raise TypeError(
-                "stream=True is always on under the hood; give on_event= to see the pieces"
-            )
-        message: Message = await self._answer(request, on_event)
+            raise TypeError(ALWAYS_STREAMED)
+        message: Message = await patiently_async(partial(self.answer, request, on_event))
         return message
 
     async def parse(self, **request: Any) -> Any:
         """The same with ``output_format=`` a pydantic model; ``parsed_output`` holds it."""
-        return await self._answer(request, None)
+        return await patiently_async(partial(self.answer, request, None))
 
-    async def _answer(self, request: dict[str, Any], on_event: Any) -> Any:
+    async def answer(self, request: dict[str, Any], on_event: Any) -> Any:
+        """One try of the whole chain; CircuitOpenError where the caller should park."""
         claude = self._claude
         chain = claude.chain()
         primary = partial(self._ask, request, on_event, has_fallback=bool(chain))
@@ -104,7 +105,7 @@ class AsyncMessages:
         open_stream = partial(claude.client.messages.stream, **request)
         message = await calls.run_async(
             lambda: read_message(open_stream, times, on_event),
-            Terms(tokens=estimated, waits_when_open=not has_fallback),
+            Terms(tokens=estimated, waits_when_open=not has_fallback, parks=can_park()),
         )
         amount = used_by(message)
         spent = amount.input_tokens + amount.output_tokens + amount.cache_write
@@ -165,12 +166,18 @@ class Messages:
 
     def create(self, *, on_event: Callable[[Any], None] | None = None, **request: Any) -> Message:
         """A message, as ``anthropic`` returns it. Raises CallError."""
-        message: Message = self._portal.run(self._inner.create(on_event=on_event, **request))
+        if request.pop("stream", False):
+            raise TypeError(ALWAYS_STREAMED)
+        message: Message = self._run(request, on_event)
         return message
 
     def parse(self, **request: Any) -> Any:
         """The same with ``output_format=`` a pydantic model."""
-        return self._portal.run(self._inner.parse(**request))
+        return self._run(request, None)
+
+    def _run(self, request: dict[str, Any], on_event: Any) -> Any:
+        # The wait is here and not in the loop's thread, which must not be left by parking.
+        return patiently(lambda: self._portal.run(self._inner.answer(request, on_event)))
 
     def __getattr__(self, name: str) -> Any:
         return Blocking(getattr(self._inner, name), self._portal)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+PARKS_FROM_S = 5.0
+"""Below this, leaving the machine and coming back costs more than it saves."""
 POLL_S = 0.25
 """Between looks at a breaker that another process is probing."""
 _rng = random.SystemRandom()
@@ -41,6 +43,8 @@ class Terms:
     """Estimated, for the shared limit."""
     waits_when_open: bool = True
     """Wait in place while the breaker is open; without it CircuitOpenError is raised."""
+    parks: bool = False
+    """The caller leaves the machine for a long wait: it is raised, not waited for."""
     retried_kinds: frozenset[FaultKind] | None = None
     """Only these, for what may not be repeated; None is all that are worth it."""
 
@@ -67,7 +71,6 @@ class Calls:
         from tenacity import Retrying
 
         call = _Call(self, terms)
-        reporting.began(self.name)
         try:
             result: T = Retrying(**call.hooks(), sleep=time.sleep)(call.once, attempt)
             return result
@@ -79,7 +82,6 @@ class Calls:
         from tenacity import AsyncRetrying
 
         call = _Call(self, terms)
-        reporting.began(self.name)
         try:
             return await AsyncRetrying(**call.hooks(), sleep=asyncio.sleep)(
                 call.once_async, attempt
@@ -156,6 +158,8 @@ class _Call:
             fault = CallFault(FaultKind.RATE_LIMITED, f"our own limit, for {wait_s:.0f} s")
             raise CallError(self._calls.name, fault, self._tries)
         yield wait_s
+        if self._tries == 0:
+            reporting.began(self._calls.name)
         self._tries += 1
 
     def _refused(self) -> float:
@@ -163,7 +167,9 @@ class _Call:
         standing = self._calls.standing()
         self._calls.say_state(str(standing.state), standing.why)
         is_broken = standing.state is not BreakerState.CLOSED
-        if (is_broken and not self._terms.waits_when_open) or self._is_past(standing.wait_s):
+        gives_up = is_broken and not self._terms.waits_when_open
+        leaves = self._terms.parks and standing.wait_s >= PARKS_FROM_S
+        if gives_up or leaves or self._is_past(standing.wait_s):
             raise CircuitOpenError(self._calls.name, standing.wait_s, standing.why)
         longest = POLL_S if standing.state is BreakerState.HALF_OPEN else 1.0
         return max(0.001, min(standing.wait_s, longest))
@@ -225,7 +231,9 @@ class _Call:
 
     def _is_over(self, state: RetryCallState) -> bool:
         is_used_up = state.attempt_number > self._settings.retry.max_retries
-        return is_used_up or self._is_past(state.upcoming_sleep)
+        is_long = self._terms.parks and state.upcoming_sleep >= PARKS_FROM_S
+        asked = fault_of(_error_of(state)).wait_s is not None
+        return is_used_up or self._is_past(state.upcoming_sleep) or (is_long and asked)
 
     def _say(self, state: RetryCallState) -> None:
         reporting.backing_off(
@@ -241,8 +249,7 @@ class _Call:
     def final(self, error: Exception) -> Exception:
         """What the caller gets: a CallError, or its own exception when it tells of no service."""
         if isinstance(error, CallError):
-            reporting.failed(error)
-            return error
+            return error  # nothing was sent
         fault = fault_of(error)
         if fault.kind is FaultKind.UNKNOWN:
             return error

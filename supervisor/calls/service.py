@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
+from supervisor.calls.parking import can_park, patiently, patiently_async
 from supervisor.calls.policy import Calls, Terms
 from supervisor.calls.settings import ServiceSettings, settings_of
 from supervisor.core.breaker import BreakerState
@@ -21,6 +22,20 @@ P = ParamSpec("P")
 _shared: SharedServices | None = None
 _services: dict[str, Service] = {}
 _lock = threading.Lock()
+
+
+class Deferred(Generic[T]):
+    """A call that was put off."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._done: list[T] = []
+
+    def result(self) -> T:
+        """What the call comes to; made at the first asking."""
+        if not self._done:
+            self._done.append(self._work())
+        return self._done[0]
 
 
 class Service:
@@ -54,11 +69,21 @@ class Service:
         Errors are classified by the status and the class of what it raises. Raises CallError, or
         fn's own exception where that tells of no service.
         """
-        return self.calls.run(partial(fn, *args, **kwargs), Terms())
+        attempt = partial(fn, *args, **kwargs)
+        return patiently(lambda: self.calls.run(attempt, Terms(parks=can_park())))
 
     async def acall(self, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
         """The same for a coroutine function."""
-        return await self.calls.run_async(partial(fn, *args, **kwargs), Terms())
+        attempt = partial(fn, *args, **kwargs)
+        return await patiently_async(lambda: self.calls.run_async(attempt, Terms(parks=can_park())))
+
+    def defer(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Deferred[T]:
+        """Put a call off until the service can be called, and do other work first.
+
+        ``fn`` makes the call by itself (a step that calls Claude, say). ``result()`` of what
+        comes back runs it, once; by then the run parks if the service is still down.
+        """
+        return Deferred(partial(fn, *args, **kwargs))
 
     def transport(self, inner: Any = None) -> Transport:
         """A transport for ``httpx.Client(transport=…)``; ``inner`` sends (default: httpx's own)."""
