@@ -89,7 +89,7 @@ class AnswerCalls:
         if len(still_open) == 1:
             return still_open[0]
         if len(still_open) > 1:
-            raise CallRefusedError(f"{wanted} names {len(still_open)} requests", code="refused")
+            raise _ambiguous(wanted, still_open)
         if not found:
             raise CallRefusedError(
                 f"no request {safe_text(wanted, limit=80)}",
@@ -97,6 +97,22 @@ class AnswerCalls:
                 fix="See: longwatch requests",
             )
         return found[-1]
+
+
+def _ambiguous(wanted: str, found: list[tuple[RunState, str]]) -> CallRefusedError:
+    """Only of runs of older versions: their ids could end alike."""
+    named = [
+        f"{state.id}:{request.file_id} ({safe_text(request.title, limit=60)})"
+        for state, public_id in found
+        for request in state.requests
+        if request.id == public_id
+    ]
+    return CallRefusedError(
+        f"{safe_text(wanted, limit=80)} names {len(found)} requests",
+        code="refused",
+        why="It may be " + ", or ".join(named),
+        fix="Answer it by one of these longer names",
+    )
 
 
 def _fields(params: dict[str, Any]) -> dict[str, Any] | None:

@@ -16,6 +16,7 @@ from typing import Any
 from supervisor.core import events as e
 from supervisor.core import ids
 from supervisor.core.always import Standing, fold_rules
+from supervisor.core.asking import ID_TAIL
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s
 from supervisor.core.effects import Effect, Refusal
@@ -33,6 +34,9 @@ from supervisor.store.ports import EventLog, LoadedLog
 
 KEPT_FINISHED = 300
 """Finished runs that stay in memory and in snapshots; older ones are in the log."""
+
+NEW_ID_TRIES = 1000
+"""A million ends are possible and some hundred taken: the second draw is rare already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,7 @@ class Runs:
     def create(self, spec: AgentSpec, reason: str) -> Fed:
         """A new run of an agent, queued."""
         now = self._clock()
-        run_id = ids.ulid(now.wall, self._random_bits())
+        run_id = self._new_id(now.wall)
         event = e.RunCreated(spec, reason)
         state = apply(None, run_id, event, now)
         return self._store(run_id, Decision(state, (event,)), now)
@@ -153,6 +157,16 @@ class Runs:
         for run_id in run_ids:
             self._decided.pop(run_id, None)
             self._published.pop(run_id, None)
+
+    def _new_id(self, wall: float) -> str:
+        """Newer than every other, and with an end of its own: requests are called by it."""
+        newest = max(self._decided, default="")
+        tails = {run_id[-ID_TAIL:] for run_id in self._decided}
+        for _ in range(NEW_ID_TRIES):
+            made = ids.next_ulid(wall, self._random_bits(), newest)
+            if made[-ID_TAIL:] not in tails:
+                break
+        return made
 
     def _random_bits(self) -> int:
         """80 bits: people type the end of an id, so the low ones have to differ too."""

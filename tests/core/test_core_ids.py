@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from supervisor.core.ids import ALPHABET, is_run_id, ulid
+from supervisor.core.ids import ALPHABET, is_run_id, next_ulid, ulid
 
 BITS = 2**80 - 1
 
@@ -55,3 +55,13 @@ def test_every_id_is_recognised_and_has_only_its_alphabet(seconds: float, bits: 
 )
 def test_nothing_else_passes_for_an_id(text: str) -> None:
     assert not is_run_id(text)
+
+
+def test_an_id_made_after_the_clock_was_set_back_is_still_the_newest() -> None:
+    stream = random.Random(3)
+    newest = ulid(2e9, stream.getrandbits(80))
+    made = [newest]
+    for _ in range(200):
+        made.append(next_ulid(1e9, stream.getrandbits(80), made[-1]))
+    assert made == sorted(set(made)) and all(is_run_id(each) for each in made)
+    assert next_ulid(3e9, 0, newest) == ulid(3e9, 0)
