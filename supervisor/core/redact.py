@@ -26,6 +26,8 @@ MIN_SECRET = 8
 """Characters; a shorter value would blacken ordinary words wherever they stand."""
 MIN_CUT = 12
 """The beginning of a known value counts from here on where a text was cut off."""
+_Known = tuple[str, str, str]
+"""What a known value begins with, all of it, and the name to show."""
 _CUT = ("", "…", ".", "'", '"')
 
 
@@ -51,13 +53,17 @@ _PATH_STARTS = ("/", "./", "../", "~/", "file:")
 class Redactor:
     """Finds secrets in texts, JSON values and frozen dataclasses. Immutable.
 
-    Costs about 2 µs for a text without any, and 50 ns more for each known value.
+    Costs about 3 µs for a text without any, and 50 ns more for each known value, but never more
+    than for each character.
     """
 
     def __init__(self, known: Mapping[str, str] | None = None) -> None:
         """``known``: value → the name to show for it; values that are too short are left out."""
         values = sorted((v for v in known or {} if len(v) >= MIN_SECRET), key=len, reverse=True)
         self._known = tuple((value[:MIN_CUT], value, (known or {})[value]) for value in values)
+        self._by_head: dict[str, list[_Known]] = {}
+        for entry in self._known:
+            self._by_head.setdefault(entry[0][:MIN_SECRET], []).append(entry)
 
     def text(self, text: str, hidden: Hidden | None = None) -> str:
         """``text`` with every secret replaced.
@@ -104,18 +110,25 @@ class Redactor:
         return result
 
     def _may_hold(self, text: str) -> bool:
-        # Plain loops: a generator would cost more than what it asks.
-        for start, _value, _name in self._known:
-            if start in text:
-                return True
+        if self._begun_in(text):
+            return True
         lower = text.lower()
-        for anchor in _ANCHORS:  # noqa: SIM110
+        for anchor in _ANCHORS:  # noqa: SIM110 - a generator costs more than what it asks
             if anchor in lower:
                 return True
         return False
 
+    def _begun_in(self, text: str) -> list[_Known]:
+        """Known values that may begin in ``text``: the cheaper of two ways to look."""
+        if len(self._known) <= len(text):
+            return [entry for entry in self._known if entry[0] in text]
+        found: list[_Known] = []
+        for at in range(len(text) - MIN_SECRET + 1):
+            found += self._by_head.get(text[at : at + MIN_SECRET], ())
+        return found
+
     def _known_in(self, text: str) -> Iterator[Span]:
-        for start, value, name in self._known:
+        for start, value, name in self._begun_in(text):
             at = text.find(start)
             while at >= 0:
                 if text.startswith(value, at):

@@ -137,6 +137,15 @@ def test_a_known_value_that_was_cut_off_is_not_shown_either(before: str, length:
         assert value[:12] not in Redactor(KNOWN).text(before + value[:length] + mark)
 
 
+def test_of_a_thousand_known_values_each_is_found_in_short_and_long_texts() -> None:
+    values = {f"{place:04d}-value-of-one": f"KEY_{place}" for place in range(1000)}
+    redactor = Redactor(values)
+    for place in (0, 499, 999):
+        for around in ("", "x" * 5000):
+            text = f"{around} {place:04d}-value-of-one {around}"
+            assert redactor.text(text) == f"{around} [redacted KEY_{place}] {around}"
+
+
 def test_a_common_beginning_is_not_taken_for_a_known_value() -> None:
     redactor = Redactor({"postgresql://app@db.local:5432/prod": "DATABASE_DSN"})
     assert redactor.text("postgresql://other@db/x") == "postgresql://other@db/x"
