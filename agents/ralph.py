@@ -12,12 +12,11 @@ what an agent ticks itself is verified or unticked.
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Any
 
-from ralph_parts import calls, settings, strikes, tasks, tree, usage, words
+from ralph_parts import calls, files, settings, strikes, tasks, tree, usage, words
 from ralph_parts.account import Account
 
 from supervisor.agent import Agent, RequestRefusedError
@@ -27,8 +26,8 @@ Facts = dict[str, Any]
 EX_CONFIG = 78
 RETRY, SKIP, STOP = "try again with a hint", "skip this task", "stop"
 TELLING_COST = ("json", "stream-json", "--output-format=json", "--output-format=stream-json")
-READ_LIMIT_BYTES = 8 * 1024 * 1024
-"""Of a call's standard output: the JSON that tells the cost stands at its end."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""Of each stream of a call: the JSON that tells the cost stands at the end."""
 
 
 class LoopEnded(Exception):  # noqa: N818 - it is no fault, but an end that a person has to see
@@ -67,6 +66,8 @@ class Loop:
         self._hints: dict[str, str] = {}
         self._skipped: list[str] = []
         self._vanished: dict[str, str] = {}
+        self._is_new = False
+        """An iteration was finished by this attempt, and not by one before."""
 
     def run(self) -> None:
         """Iterate to the end; LoopEnded when a person has to do something."""
@@ -98,20 +99,24 @@ class Loop:
         settled = agent.step(self.settle, number, task["key"])
         self._vanished |= settled["vanished"]
         agent.progress(task["done"] + self._verdict["is_passed"], task["total"])
-        agent.checkpoint({"iteration": number})  # the retries of the supervisor count from here
+        if self._is_new:  # never while replaying: retries are counted from the newest checkpoint
+            agent.checkpoint({"iteration": number})
 
     # The steps.
 
     def pick(self, _number: int, skipped: list[str]) -> Facts:
         """The next open task, and how every task is marked before an agent can touch the list."""
         found = self._read()
-        is_open = [task for task in found if not task.is_done and task.key not in skipped]
-        chosen = min(is_open, key=lambda task: task.priority, default=None)
+        still_open = [task for task in found if not task.is_done]
+        to_do = [task for task in still_open if task.key not in skipped]
+        chosen = min(to_do, key=lambda task: task.priority, default=None)
         facts: Facts = {
             "key": None,
             "done": sum(task.is_done for task in found),
             "total": len(found),
-            "open": {task.key: [task.title, task.open_mark] for task in found if not task.is_done},
+            "open": {
+                task.key: [task.title[:200], task.open_mark] for task in found if not task.is_done
+            },
         }
         if chosen is None:
             if facts["open"]:
@@ -142,21 +147,24 @@ class Loop:
         limit_s = min((limit for limit in limits if limit is not None), default=None)
         call = calls.Call(argv, self._given.folder, out, err, stdin, limit_s)
         ended = calls.run(call, self._account.still_alive)
-        read = usage.read_output(words.read_end(out, READ_LIMIT_BYTES))
+        for log in (out, err):
+            files.keep_end(log, KEPT_BYTES)
+        read = usage.read_output(files.read_end(out, KEPT_BYTES))
         self._account.end("call", number, ended.elapsed_s, read["cost_usd"])
         self._agent.usage(**read["tokens"], cost_usd=read["cost_usd"] or 0.0, model=read["model"])
         if read["cost_usd"] is None and self._given.max_cost_usd is not None:
             self._agent.anomaly("cost-unknown", "the agent does not tell its cost: no cost cap")
-        complaint = words.last(words.read_end(err, 8192), words.SAID_LIMIT)
+        complaint = words.last(files.read_end(err, 8192), words.SAID_LIMIT)
         is_failed = bool(ended.code or ended.cut or read["is_error"])
+        said = words.last(read["said"] or complaint, words.SAID_LIMIT)
         how = f"exit {ended.code}" + (f", {ended.cut}" if ended.cut else "")
         return {
             "how": how,
             "elapsed_s": ended.elapsed_s,
             "cost_usd": read["cost_usd"],
             "tries": tries,
-            "said": words.last(read["said"] or complaint, words.SAID_LIMIT),
-            "error": strikes.error_hash(f"{how}\n{complaint}") if is_failed else None,
+            "said": said,
+            "error": strikes.error_hash(f"{how}\n{complaint or said}") if is_failed else None,
             "is_changed": self._fingerprint() != self._task["tree"],
         }
 
@@ -183,6 +191,7 @@ class Loop:
             said = f"{words.line(self._task['title'])}: {words.line(self._verdict['how'], 400)}"
             self._agent.anomaly("verification-failed", said)
         self._write_down(number)
+        self._is_new = True
         return {"vanished": {} if is_passed and key in vanished else vanished}
 
     def decide(self, number: int, _key: str, why: str) -> Facts:
@@ -222,7 +231,7 @@ class Loop:
 
     def _fingerprint(self) -> str:
         given = self._given
-        own = (given.tasks, given.notes, given.progress)
+        own = (given.tasks, tasks.temporary_of(given.tasks), given.notes, given.progress)
         return tree.fingerprint(given.folder, given.watch, own)
 
     def _time_left(self) -> float | None:
@@ -232,8 +241,8 @@ class Loop:
     def _command(self, name: str, hint: str, tries: int) -> tuple[list[str], Path | None]:
         """The agent's command with the prompt in it, or on its standard input."""
         given = self._given
-        files = {name: getattr(given, name) for name in ("folder", "tasks", "notes", "progress")}
-        text = words.prompt(self._task, files, hint, tries)
+        told = {name: getattr(given, name) for name in ("folder", "tasks", "notes", "progress")}
+        text = words.prompt(self._task, told, hint, tries)
         path = self._folder / f"{name}.prompt.md"
         path.write_text(text, "utf-8")
         argv = [
@@ -254,7 +263,7 @@ class Loop:
             ended = calls.run(call, self._account.still_alive)
             elapsed_s += ended.elapsed_s
             if ended.code or ended.cut:
-                said = words.read_end(log, min(calls.size_of(log) - start, 65536))
+                said = files.read_end(log, min(calls.size_of(log) - start, 65536))
                 verdict = failed(argv, ended, said)
                 break
         self._account.end("verify", number, elapsed_s, 0.0)
@@ -274,13 +283,13 @@ class Loop:
     def _write_down(self, number: int) -> None:
         path = self._given.progress
         mark = f"<!-- ralph {self._agent.run_id} {number} -->"
-        if mark in words.read_end(path, 256 * 1024):
+        if mark in files.read_end(path, 256 * 1024):
             return  # written before a kill, in this very step
         entry = words.entry(number, self._task, self._work, self._verdict)
-        with path.open("ab") as file:
-            file.write(f"\n{entry}{mark}\n".encode(errors="replace"))
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            files.append(path, f"\n{entry}{mark}\n")
+        except OSError as error:
+            raise LoopEnded(f"{path}: {error.strerror}. Mend that, then restart") from error
 
     def _finish(self, number: int) -> None:
         """Every task in the list is done; LoopEnded when the list lost some on the way."""

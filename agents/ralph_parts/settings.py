@@ -12,7 +12,7 @@ import shutil
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from supervisor.config.durations import DurationError, parse_duration
 from supervisor.config.problems import nearest, show
@@ -87,8 +87,14 @@ def from_arguments(argv: list[str]) -> Settings:
     return _Checked(values, path.parent, problems).settings()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Wrong use is a wrong setting: its exit status must not lead to a retry."""
+        raise SettingsError([message])
+
+
+def _parser() -> _Parser:
+    parser = _Parser(
         prog="ralph.py", description="One task at a time until the verification passes."
     )
     parser.add_argument("--config", default=CONFIG_NAME, help=f"settings (default {CONFIG_NAME})")

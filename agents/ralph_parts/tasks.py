@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ralph_parts import json_tasks
+from ralph_parts.files import read_start
 
 CHECKBOX = re.compile(
     r"(?P<indent>[ \t]*)(?:[-*+]|\d{1,9}[.)])[ \t]+\[(?P<mark>[ xX])\](?=[ \t]|$)"
@@ -22,6 +23,7 @@ LINE = re.compile(r"[^\n]*\n|[^\n]+")
 FENCE = re.compile(r"[ \t]*(```|~~~)")
 VERIFY = re.compile(r"(?:[-*+][ \t]+)?verify:[ \t]*(?P<command>\S.*)", re.IGNORECASE)
 LIST_LIMIT_BYTES = 4 * 1024 * 1024
+TRIES = 100
 TAB = "    "
 
 
@@ -51,8 +53,7 @@ class Task:
 def read_text(path: Path) -> str:
     """The whole file, every byte kept; ListError when it cannot be read."""
     try:
-        with path.open("rb") as file:
-            data = file.read(LIST_LIMIT_BYTES + 1)
+        data = read_start(path, LIST_LIMIT_BYTES + 1)
     except OSError as error:
         raise ListError(f"{path}: {error.strerror}") from error
     if len(data) > LIST_LIMIT_BYTES:
@@ -81,7 +82,7 @@ def set_mark(path: Path, key: str, *, done: bool, as_before: str = "") -> bool:
     ``as_before`` is how the mark of an open task read before somebody changed it: a JSON status
     has many words for open.
     """
-    while True:
+    for _ in range(TRIES):
         before = read_text(path)
         task = next((task for task in read_tasks(path) if task.key == key), None)
         if task is None:
@@ -92,15 +93,22 @@ def set_mark(path: Path, key: str, *, done: bool, as_before: str = "") -> bool:
         if not done and as_before.startswith('"') and task.open_mark.startswith('"'):
             mark = as_before
         after = before[: task.start] + mark + before[task.end :]
-        if read_text(path) == before and _replace(path, before, after):
+        if _replace(path, before, after):
             return True
+    raise ListError(f"{path}: somebody else changes it all the time")
+
+
+def temporary_of(path: Path) -> Path:
+    """Where the list is written before it is renamed."""
+    return path.with_name(f".{path.name}.tmp-ralph")
 
 
 def _replace(path: Path, before: str, after: str) -> bool:
     target = path.resolve()  # a link stays a link
-    temporary = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+    temporary = temporary_of(target)
+    temporary.unlink(missing_ok=True)  # of a loop that was killed
     try:
-        with temporary.open("wb") as file:
+        with temporary.open("xb") as file:
             file.write(after.encode("utf-8", errors="surrogateescape"))
             file.flush()
             os.fsync(file.fileno())

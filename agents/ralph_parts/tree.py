@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from ralph_parts.files import read_start
+
 GIT_LIMIT_S = 60.0
 CONTENT_LIMIT_BYTES = 1024 * 1024
 """A larger file counts by its size and time of change."""
+ALL_CONTENT_BYTES = 256 * 1024 * 1024
+"""So that a tree full of data costs seconds, not minutes; what comes later counts the same way."""
 MOST_FILES = 20_000
 PASSED_OVER = {".git", ".longwatch", ".longwatch-local", "__pycache__", "node_modules", ".venv"}
 
@@ -24,12 +29,15 @@ def fingerprint(folder: Path, watch: list[Path], own: Iterable[Path]) -> str:
     left_out = {path.resolve() for path in own}
     in_git = _in_git(folder)
     names: Iterable[Path] = _walk(watch) if in_git is None else in_git
+    left_bytes = ALL_CONTENT_BYTES
     for count, path in enumerate(names):
         if count >= MOST_FILES:
             break
         inside = Path(os.path.relpath(path, folder)).parts
         if path.resolve() not in left_out and not PASSED_OVER & set(inside):
-            digest.update(f"{path}\0{_content(path)}\0".encode(errors="surrogateescape"))
+            content, size_bytes = _content(path, min(left_bytes, CONTENT_LIMIT_BYTES))
+            left_bytes -= size_bytes
+            digest.update(f"{path}\0{content}\0".encode(errors="surrogateescape"))
     if in_git is not None:
         digest.update(_git(folder, "rev-parse", "-q", "--verify", "HEAD") or b"")
     return digest.hexdigest()
@@ -74,15 +82,17 @@ def _walk(watch: list[Path]) -> Iterator[Path]:
             yield from (Path(folder, name) for name in sorted(files))
 
 
-def _content(path: Path) -> str:
+def _content(path: Path, limit_bytes: int) -> tuple[str, int]:
+    """What stands at ``path`` in a few words, and how many bytes were read for that."""
     try:
         status = path.lstat()
-        if path.is_symlink():
-            return f"-> {path.readlink()}"
-        if not path.is_file():
-            return f"{status.st_mode}"
-        if status.st_size > CONTENT_LIMIT_BYTES:
-            return f"{status.st_size} {status.st_mtime_ns}"
-        return hashlib.sha256(path.read_bytes()).hexdigest() + f" {status.st_mode & 0o111}"
+        if stat.S_ISLNK(status.st_mode):
+            return f"-> {path.readlink()}", 0
+        if not stat.S_ISREG(status.st_mode):
+            return f"{status.st_mode}", 0
+        if status.st_size > limit_bytes:
+            return f"{status.st_size} {status.st_mtime_ns}", 0
+        data = read_start(path, limit_bytes)
+        return f"{hashlib.sha256(data).hexdigest()} {status.st_mode & 0o111}", len(data)
     except OSError as error:
-        return f"! {error.errno}"
+        return f"! {error.errno}", 0

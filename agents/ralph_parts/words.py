@@ -10,6 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+from ralph_parts.files import read_end
 from supervisor.core.text import safe_text, visible_text
 
 NOTES_LIMIT = 12_000
@@ -85,14 +86,3 @@ def entry(number: int, task: dict[str, Any], work: dict[str, Any], verdict: dict
 
 def _quoted(text: str) -> list[str]:
     return ["    " + one for one in text.strip("\n").split("\n")]
-
-
-def read_end(path: Path, limit_bytes: int) -> str:
-    """The last ``limit_bytes`` of a file as text; empty when it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - limit_bytes))
-            return file.read(limit_bytes).decode("utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -2,7 +2,8 @@
 
 ``plan.json`` maps a task's title to what each of its calls does, the last entry for good:
 ``work`` makes ``made/<title>``, ``lie`` only says so, ``touch`` changes something else, ``tick``
-ticks every box of the list, ``wait`` goes on until ``go`` exists. Every call is one line in
+ticks every box of the list, ``drop`` removes all other tasks, ``pipe:FILE`` makes a named pipe of
+FILE, ``fail`` ends with an error, ``wait`` goes on until ``go`` exists. Every call is one line in
 ``ledger``: the pid, then the title.
 """
 
@@ -43,6 +44,9 @@ def act(word: str, title: str, calls: int) -> None:
     elif word == "wait":
         while not Path("go").exists():
             time.sleep(0.01)
+    elif word.startswith("pipe:"):
+        Path(word[5:]).unlink(missing_ok=True)
+        os.mkfifo(word[5:])
     elif word == "fail":
         print("credit balance is too low", file=sys.stderr)
         sys.exit(3)
