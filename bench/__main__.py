@@ -7,11 +7,12 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import calls, fleet, flood, restart
+from bench import adoption, calls, fleet, flood, restart
 from bench.figures import Report, head
 
 PARTS = {
     "restart": restart.measure,
+    "adoption": adoption.measure,
     "fleet": fleet.measure,
     "flood": flood.measure,
     "calls": calls.measure,
