@@ -40,6 +40,9 @@ LIVES_ON = frozenset({"checkpoint", "step", "request", "store", "keeper", "resum
 """Subjects whose next life goes on from what the one before it left."""
 NO_REFUSAL = frozenset({"close", "waitid", "recvfrom", "sendto", "kill"})
 """What no disk refuses."""
+NEVER_REFUSED = frozenset({("keeper", "write")})
+"""Among them are those of a signal to the loop's own pipe, which no disk refuses either; that a
+record cannot be written is what ``record`` and the keeper's refused renames show."""
 SPARE = 20
 """Calls between the most that a thread made when it was traced and the one that is hit."""
 PARKED = 75
@@ -141,7 +144,7 @@ class Forge:
     def points(self, subject: str, fault: str) -> Iterator[Point]:
         """One fault, at each place where it can be."""
         for place in self.places(subject):
-            if fault == KILL or place.call not in NO_REFUSAL:
+            if fault == KILL or _is_refusable(subject, place.call):
                 yield Point(subject, fault, (place,))
 
     def tracer(self, subject: str, fault: str) -> Tracer:
@@ -153,7 +156,7 @@ class Forge:
             options = ["-e", f"trace={','.join(self._limits[subject])}"]
             for call, limit in self._limits[subject].items():
                 when = f"{limit}..{limit + int(times) - 1}" if times else str(limit)
-                if what == KILL or call not in NO_REFUSAL:
+                if what == KILL or _is_refusable(subject, call):
                     options += ["-e", f"inject={call}:{what}:when={when}"]
             known = self._tracers[subject, fault] = Tracer(self._zygote, options, self._cpu)
         return known
@@ -165,6 +168,10 @@ class Forge:
             tracer.end()
         self.untraced.end()
         self.untraced = Stall(self._zygote, self._cpu)
+
+
+def _is_refusable(subject: str, call: str) -> bool:
+    return call not in NO_REFUSAL and (subject, call) not in NEVER_REFUSED
 
 
 def try_point(forge: Forge, point: Point) -> tuple[bool, str | None]:
@@ -236,7 +243,7 @@ def unsynced(forge: Forge, subject: str) -> list[str]:
             bad += [f"{quoted[0][:5]} before {name} is synced" for name in (*files, *folders)]
         elif any(word in line for word in ("progress.json", "ledger", "/epoch", "-shm", ".out1")):
             continue  # These promise nothing.
-        elif call in ("write", "pwrite64") and "/lwk-" in path:
+        elif call in ("write", "pwrite64") and "/lwz-" in path:
             files.add(path)
         elif call in ("fsync", "fdatasync"):
             files.discard(path)

@@ -145,7 +145,7 @@ class Tracer(Stall):
 
     def __init__(self, zygote: Zygote, options: list[str], cpu: int) -> None:
         super().__init__(zygote, cpu)
-        self.place = Path(tempfile.mkdtemp(prefix="lwk-", dir="/tmp"))
+        self.place = Path(tempfile.mkdtemp(prefix="lwz-", dir="/tmp"))
         self._log = self.place / "trace"
         self._log.touch()
         self._read = 0

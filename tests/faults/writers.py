@@ -124,11 +124,12 @@ def resume(place: Path) -> None:
 
 def keeper(place: Path) -> int:
     """The real keeper: it starts attempts, ends one and records every exit, for a small engine."""
-    from supervisor.keeper.loop import keep
+    from supervisor.keeper import loop
 
+    loop.RECORD_RETRY_S = 0.2  # Not its length is under test, but that there is another try.
     engine = [sys.executable, "-I", "-S", str(HERE / "keeper_engine.py"), str(place)]
     ready()
-    return keep(str(place), engine)
+    return loop.keep(str(place), engine)
 
 
 def record(place: Path) -> None:
@@ -205,7 +206,10 @@ def store(place: Path) -> None:
     """The event log: each batch is told once it is durable."""
     from store_samples import created, state_after
 
+    from supervisor.store import writer
     from supervisor.store.event_log import SqliteEventLog
+
+    writer.RETRY_S = 0.05  # Not its length is under test, but that there is another try.
 
     async def append() -> None:
         ready()
