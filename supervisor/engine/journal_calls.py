@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from supervisor.control.messages import CallRefusedError
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 PAGE_LIMIT = 5000
 """Lines in one reply: at most some megabytes."""
+PREVIEW_SHOWN = 400
+"""Characters of a result or an error that are sent."""
 
 
 class JournalCalls:
@@ -51,9 +53,16 @@ class JournalCalls:
             "id": state.id,
             "agent": state.agent,
             "status": state.status.value,
-            "lines": [asdict(line) for line in page],
+            "lines": [self._shown(line) for line in page],
             "total": lines[-1].number if lines else 0,
         }
+
+    def _shown(self, line: JournalLine) -> dict[str, Any]:
+        """A line for a client, without secrets; clients clean it for a terminal."""
+        hide = self._engine.secrets.text
+        name, scope, preview = hide(line.name), hide(line.scope), hide(line.preview)
+        preview = preview[:PREVIEW_SHOWN]
+        return asdict(replace(line, name=name, scope=scope, preview=preview))
 
     async def truncate(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """Drop the line ``from`` and all after it; a copy of the whole file is kept beside it."""

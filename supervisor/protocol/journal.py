@@ -24,8 +24,8 @@ BODY_AT = len(HEAD) + 8 + 2
 JOURNAL_LIMIT_BYTES = 256 << 20
 """Some million steps; a larger one is read with jq."""
 LINE_BOUNDS = Bounds(max_depth=100, max_nodes=100_000, is_strict=False)
-PREVIEW_LIMIT = 400
-"""Characters of a result or an error that are sent to a client."""
+PREVIEW_LIMIT = 2000
+"""Characters kept of a result or an error: more than is shown, so that a secret is found whole."""
 TEXT_LIMIT = 300
 MAX_AT = 253_402_300_800
 """Unix seconds at the end of the year 9999."""

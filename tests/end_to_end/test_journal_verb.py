@@ -17,7 +17,7 @@ def load(path):
 def count(text):
     with open('ledger', 'a') as ledger:
         ledger.write('counted\\n')
-    return {'words': len(text.split()), 'odd': 'red \\x1b[31m text'}
+    return {'words': len(text.split()), 'odd': 'red \\x1b[31m text', 'token': os.environ['API_TOKEN']}
 with Agent() as agent:
     agent.step(str, 'first')
     found = agent.step(count, load('input.txt'))
@@ -29,7 +29,10 @@ with Agent() as agent:
 def begin(project: Any) -> dict[str, Any]:
     project.script("agent.py", AGENT)
     (project.directory / "input.txt").write_text("one two")
-    project.configure('[agents.counter]\ncommand = ["{python}", "agent.py"]\n')
+    project.configure(
+        '[agents.counter]\ncommand = ["{python}", "agent.py"]\n'
+        'env = { API_TOKEN = "hush-hush-hush" }\n'
+    )
     project.run("up")
     project.run("start", "counter")
     run: dict[str, Any] = project.wait_for("counter", "parked", "failed")
@@ -43,6 +46,7 @@ def test_a_changed_input_is_a_mismatch_until_the_journal_is_cut_before_that_step
     run = begin(project)
     shown = project.run("journal", "counter").stdout
     assert "\x1b" not in shown and "u001b[31m" in shown
+    assert "hush" not in shown + project.run("journal", "counter", "--json").stdout
     assert [line.split()[1:3] for line in shown.splitlines()[1:]] == [
         ["done", "str"],
         ["done", "count"],
