@@ -17,7 +17,8 @@ def load(path):
 def count(text):
     with open('ledger', 'a') as ledger:
         ledger.write('counted\\n')
-    return {'words': len(text.split()), 'odd': 'red \\x1b[31m text', 'token': os.environ['API_TOKEN']}
+    token = os.environ['API_TOKEN']
+    return {'words': len(text.split()), 'odd': 'red \\x1b[31m text', 'token': token}
 with Agent() as agent:
     agent.step(str, 'first')
     found = agent.step(count, load('input.txt'))
