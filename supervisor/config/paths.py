@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from supervisor.config.defaults import MAX_SOCKET_PATH_BYTES
@@ -27,6 +27,19 @@ class Project:
 
     directory: Path
     """Absolute, symbolic links resolved: two ways to the same place are one project."""
+    state_dir: Path = field(init=False, repr=False, compare=False)
+    """``.longwatch``, 0700."""
+    runs_dir: Path = field(init=False, repr=False, compare=False)
+    """The agents' own rooms, watched."""
+    records_dir: Path = field(init=False, repr=False, compare=False)
+    """Our own notes on each run; agents have no business here."""
+
+    def __post_init__(self) -> None:
+        """Joined once: a restart asks for thirty paths below these."""
+        state_dir = self.directory / STATE_NAME
+        object.__setattr__(self, "state_dir", state_dir)
+        object.__setattr__(self, "runs_dir", state_dir / "runs")
+        object.__setattr__(self, "records_dir", state_dir / "records")
 
     @classmethod
     def find(cls, directory: Path | None = None, *, start: Path | None = None) -> Project:
@@ -56,11 +69,6 @@ class Project:
     def config_file(self) -> Path:
         """What the user writes."""
         return self.directory / CONFIG_NAME
-
-    @property
-    def state_dir(self) -> Path:
-        """``.longwatch``, 0700."""
-        return self.directory / STATE_NAME
 
     @property
     def state_db(self) -> Path:
@@ -96,16 +104,6 @@ class Project:
     def socket_pointer(self) -> Path:
         """A file of one line: the path of the control socket. Written by the engine."""
         return self.state_dir / "socket"
-
-    @property
-    def runs_dir(self) -> Path:
-        """The agents' own rooms, watched."""
-        return self.state_dir / "runs"
-
-    @property
-    def records_dir(self) -> Path:
-        """Our own notes on each run; agents have no business here."""
-        return self.state_dir / "records"
 
     @property
     def services_file(self) -> Path:

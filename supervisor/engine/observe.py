@@ -29,7 +29,7 @@ from supervisor.protocol.safe_files import (
     read_bytes,
     read_object,
 )
-from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, scan_run
+from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, is_quiet, scan_run
 
 PROGRESS_EVERY_S = 0.1
 CHECKPOINT_EVERY_S = 0.25
@@ -78,8 +78,16 @@ class Observer:
         watched.hinted.update(hinted)
         if watched.lock.locked():
             return  # It looks once more when it is done: the hints are kept.
+        is_pending = watched.is_progress_pending or watched.is_checkpoint_pending
+        state = self._state_of(run_id)
+        if state is None or not (
+            watched.hinted
+            or is_pending
+            or not is_quiet(watched.directory, state.spec.checkpoint, watched.seen)
+        ):
+            return
         changes = self._scan(run_id, watched)
-        if not changes and not (watched.is_progress_pending or watched.is_checkpoint_pending):
+        if not changes and not is_pending:
             return
         loop = asyncio.get_running_loop()
         if not (changes.checkpoint or watched.is_checkpoint_pending):

@@ -66,6 +66,8 @@ class Performer:
         self._pace = Pace(time.monotonic, random.SystemRandom().random)
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, tuple[int, float | None, str]] = {}
+        self._environment = dict(os.environ)
+        """Decoded once; nothing of ours changes it."""
 
     def perform(self, run_id: str, effect: Effect) -> None:
         """Carry ``effect`` out after those of the same run before it."""
@@ -186,7 +188,7 @@ class Performer:
             epoch=effect.epoch,
             argv=tuple(spec.command),
             env=build_environment(
-                dict(os.environ),
+                self._environment,
                 replace(state, spec=spec),
                 project.run_dir(state.id),
                 resume.path,

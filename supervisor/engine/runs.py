@@ -18,7 +18,7 @@ from supervisor.core import ids
 from supervisor.core.always import Standing, fold_rules
 from supervisor.core.asking import ID_TAIL
 from supervisor.core.decide import decide
-from supervisor.core.due import next_wake_s
+from supervisor.core.due import next_wake_s, start_left_s
 from supervisor.core.effects import Effect, Refusal
 from supervisor.core.events import Event, Recorded
 from supervisor.core.facts import Fact, RequestSeen, Tick
@@ -180,7 +180,11 @@ class Runs:
         if isinstance(fact, RequestSeen):
             fact = replace(fact, rules=self.standing.rules)
         decision = decide(self._decided[run_id], fact, now, self._rng)
-        return self._store(run_id, decision, now)
+        fed = self._store(run_id, decision, now)
+        if fed.events and start_left_s(self._decided[run_id], now) == 0.0:
+            # A retry that is due at once is stored with the exit, not by a commit of its own.
+            self.feed(run_id, Tick())
+        return fed
 
     def note(self, event: Event) -> asyncio.Future[None]:
         """Record an event of the engine itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 from supervisor.process.usage import session_pids
@@ -41,24 +42,26 @@ def oom_kills() -> int | None:
     return counted if counted is not None else _count(VMSTAT, b"oom_kill")
 
 
+@cache
 def _cgroup_events() -> Path | None:
-    """``memory.events`` of our own cgroup (version 2)."""
+    """``memory.events`` of our own cgroup (version 2), which we do not leave while we live."""
     try:
         for line in OWN_CGROUP.read_text().splitlines():
             if line.startswith("0::"):
-                return CGROUPS / line[3:].lstrip("/") / "memory.events"
+                path = CGROUPS / line[3:].lstrip("/") / "memory.events"
+                return path if path.exists() else None
     except (OSError, ValueError):
         pass
     return None
 
 
 def _count(path: Path | None, name: bytes) -> int | None:
+    """The number behind ``name`` at the start of a line; asked while a restart waits."""
+    if path is None:
+        return None
     try:
-        lines = path.read_bytes().splitlines() if path else []
+        text = b"\n" + path.read_bytes()
     except OSError:
         return None
-    for line in lines:
-        word, _, value = line.partition(b" ")
-        if word == name and value.strip().isdigit():
-            return int(value)
-    return None
+    value = text.partition(b"\n" + name + b" ")[2].partition(b"\n")[0].strip()
+    return int(value) if value.isdigit() else None

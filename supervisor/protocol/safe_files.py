@@ -47,7 +47,7 @@ def signature(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> Sig
     that time, the second on the first one's inode, look the same to it.
     """
     try:
-        found = os.stat(path, dir_fd=dir_fd, follow_symlinks=False)
+        found = os.lstat(path, dir_fd=dir_fd)
     except (OSError, ValueError):
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size

@@ -113,6 +113,20 @@ def scan_run(
     )
 
 
+def is_quiet(directory: str, checkpoint: str, last: Signatures) -> bool:
+    """Whether ``scan_run`` without hints would find nothing: the usual case, at half its cost.
+
+    False also where only a whole look can tell: open questions, a folder that is not settled.
+    """
+    return (
+        last.is_settled
+        and not last.requests
+        and signature(f"{directory}/{PROGRESS}") == last.progress
+        and signature(f"{directory}/{checkpoint}") == last.checkpoint
+        and signature(f"{directory}/{REQUESTS}") == last.folder
+    )
+
+
 def _known_requests(folder: str, last: Signatures) -> dict[str, Signature]:
     """The same files again: one that is written in place does not touch its folder."""
     if not last.requests:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, scan_run
+from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, is_quiet, scan_run
 
 
 @pytest.fixture
@@ -37,6 +37,9 @@ class Looker:
         changes = scan_run(self.run_dir, "state/checkpoint.bin", self.seen, hinted=hinted)
         self.seen = changes.seen
         return changes
+
+    def is_quiet(self) -> bool:
+        return is_quiet(str(self.run_dir), "state/checkpoint.bin", self.seen)
 
     def settle(self) -> None:
         for _ in range(3):
@@ -194,3 +197,19 @@ def test_a_pass_over_many_quiet_runs_is_cheap(tmp_path: Path) -> None:
     each_us = (time.process_time() - began) / len(lookers) * 1e6
     print(f"one quiet run: {each_us:.0f} µs")
     assert each_us < 1000, "measured 12 to 18"
+
+
+@pytest.mark.parametrize("name", ["progress.json", "state/checkpoint.bin", "requests/q.json"])
+def test_the_short_look_sees_every_file_that_the_whole_look_sees(run_dir: Path, name: str) -> None:
+    looker = Looker(run_dir)
+    assert not looker.is_quiet()
+    looker.settle()
+    assert looker.is_quiet()
+    put(run_dir / name, "{}")
+    assert not looker.is_quiet()
+    assert looker.look()
+    looker.settle()
+    put(run_dir / name, "[]")
+    assert not looker.is_quiet()
+    (run_dir / name).unlink()
+    assert not looker.is_quiet()
