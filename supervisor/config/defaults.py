@@ -64,6 +64,8 @@ START_BURST: Final = 8
 """Starts that need not wait for each other."""
 CONFIG_SCAN_INTERVAL_S: Final = 1.5
 """How often config.toml is looked at for a change."""
+BUDGET_ACTION: Final = "ask"
+"""What happens when a budget is used up: the run is held still and the operator asked."""
 SERVICE_INTERVAL_S: Final = 0.5
 """How often the breaker of a service is looked at while a run waits for it."""
 LOG_CAP_BYTES: Final = 16 * 1024 * 1024

@@ -26,9 +26,9 @@ from supervisor.config.model import (
 from supervisor.config.paths import Project
 from supervisor.config.problems import Problem, Problems, nearest, show
 from supervisor.config.read import Source, read_source
-from supervisor.config.services import PriceTable, ServiceTable, services_file
+from supervisor.config.services import BudgetTable, PriceTable, ServiceTable, services_file
 from supervisor.config.whole import ConfigTables
-from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
+from supervisor.core.spec import AgentSpec, Budget, BudgetAction, Restart, RetryPolicy
 
 Where = tuple[str | int, ...]
 T = TypeVar("T", bound=Table)
@@ -46,6 +46,8 @@ class Config:
     """Accepted, not acted on in this version."""
     pipelines: dict[str, PipelineTable]
     """Accepted, not acted on in this version."""
+    budget: Budget | None
+    """What all agents together may spend on a day."""
     services_file: bytes
     """JSON for the agents: ``[services]`` and ``[prices]`` as they were written."""
     sha256: str
@@ -95,6 +97,13 @@ class _Reading:
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify_urls=tuple(notify.urls),
             pipelines=self._pipelines(data.get("pipelines", {})),
+            budget=_budget(
+                (
+                    day := self._table(BudgetTable, data.get("budget", {}), ("budget",))
+                    or BudgetTable()
+                ).usd_per_day,
+                day.action,
+            ),
             services_file=services_file(
                 self._plain_tables(ServiceTable, "services"),
                 self._plain_tables(PriceTable, "prices", are_names_ours=False),
@@ -159,6 +168,7 @@ class _Reading:
             unattended=pick("unattended"),
             log_cap_bytes=pick("log_cap"),
             max_memory_bytes=pick("max_memory"),
+            budget=_budget(pick("budget_usd"), pick("budget_action")),
             remind_after_s=pick("remind_after"),
             remind_max_s=pick("remind_max"),
         )
@@ -285,6 +295,10 @@ class _Reading:
                 fix=fix,
             )
         )
+
+
+def _budget(usd: float | None, action: str) -> Budget | None:
+    return None if usd is None else Budget(usd=usd, action=BudgetAction(action))
 
 
 def _without(table: dict[str, Any], faulty: list[Where]) -> dict[str, Any]:

@@ -236,6 +236,8 @@ class AgentTable(Table):
     max_memory: Memory = Field(default=d.MAX_MEMORY, validate_default=True)
     remind_after: Reminder = d.REMIND_AFTER_S
     remind_max: Span = d.REMIND_MAX_S
+    budget_usd: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    budget_action: Literal["warn", "ask", "stop"] = d.BUDGET_ACTION
     env: dict[EnvName, EnvValue] = Field(default_factory=dict)
     env_pass: list[EnvName] = Field(default_factory=list)
     retry: RetryTable = Field(default_factory=RetryTable)

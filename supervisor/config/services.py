@@ -7,7 +7,7 @@ where the numbers are used, so a table holds just what the user wrote.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -70,6 +70,13 @@ class PriceTable(Table):
     output: Usd
     cache_read: Usd | None = None
     cache_write: Usd | None = None
+
+
+class BudgetTable(Table):
+    """``[budget]``: what all agents together may spend on a day (UTC)."""
+
+    usd_per_day: Annotated[float, Field(gt=0, le=1e6)] | None = None
+    action: Literal["warn", "ask", "stop"] = d.BUDGET_ACTION
 
 
 def services_file(services: dict[str, ServiceTable], prices: dict[str, PriceTable]) -> bytes:

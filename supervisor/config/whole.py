@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table
-from supervisor.config.services import PriceTable, ServiceTable
+from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
 
 
 class ConfigTables(Table):
@@ -15,5 +15,6 @@ class ConfigTables(Table):
     agents: dict[str, AgentTable] = Field(default_factory=dict)
     services: dict[str, ServiceTable] = Field(default_factory=dict)
     prices: dict[str, PriceTable] = Field(default_factory=dict)
+    budget: BudgetTable = Field(default_factory=BudgetTable)
     notify: NotifyTable = Field(default_factory=NotifyTable)
     pipelines: dict[str, PipelineTable] = Field(default_factory=dict)

@@ -18,6 +18,7 @@ from supervisor.core.asking import (
     expire_request,
     remind,
 )
+from supervisor.core.budget import check_own_budget, decide_budget_used_up, is_held_still
 from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
@@ -96,6 +97,7 @@ def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
     for anomaly in fact.anomalies:
         if anomaly.id not in known:
             turn.record(e.AnomalyFlagged(anomaly))
+    check_own_budget(turn)
 
 
 def _progress_bad(turn: Turn, fact: f.ProgressBad) -> None:
@@ -243,7 +245,7 @@ def _resume(turn: Turn, fact: f.ResumeWanted) -> None:
         turn.refuse("refused", f"the run is {turn.state.status}, not paused")
         return
     turn.record(e.RunResumed(fact.by))
-    turn.want(HoldStill(turn.state.epoch, still=False))
+    turn.want(HoldStill(turn.state.epoch, still=is_held_still(turn.state)))
     if turn.state.open_requests:
         turn.record(e.WaitBegan(f"asks {turn.state.open_requests[0].id}"))
 
@@ -303,6 +305,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.MemorySeen: _memory,
     f.AlikeSeen: _alike,
     f.ServiceBack: _service_back,
+    f.BudgetUsedUp: decide_budget_used_up,
     f.AnswerGiven: decide_answer,
     f.StopWanted: _stop,
     f.RestartWanted: _restart,

@@ -47,6 +47,15 @@ class DeliverAnswer(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class AskForBudget(Effect):
+    """Open a question of our own on the run: may it spend as much again?"""
+
+    file_id: str
+    words: str
+    usd: float
+
+
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a wish was not granted; nothing changed."""
 

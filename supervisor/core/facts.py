@@ -8,7 +8,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Request, Wake
-from supervisor.core.spec import AgentSpec
+from supervisor.core.spec import AgentSpec, Budget
 
 
 class Fact:
@@ -167,6 +167,16 @@ class AlikeSeen(Fact):
     """When they may start again."""
     is_lead: bool
     """Whether this run carries the anomaly that names them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetUsedUp(Fact):
+    """All runs together have used up what may be spent on a day."""
+
+    day: int
+    """Number of the day (UTC) since 1970."""
+    used_usd: float
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,3 +89,24 @@ class Progress:
     last_error: LastError | None = None
     updated_at: float | None = None
     """Unix seconds, the agent's word."""
+
+
+def has_moved(old: Progress | None, new: Progress) -> bool:
+    """Whether the work got anywhere, as opposed to a rewritten time or counter."""
+    if old is None:
+        return True
+    return (old.status, old.stage, old.step, old.completed_steps) != (
+        new.status,
+        new.stage,
+        new.step,
+        new.completed_steps,
+    )
+
+
+def counts_anew(old: Progress | None, new: Progress) -> bool:
+    """Whether the step counter began again, so that the pace so far says nothing."""
+    if old is None or old.step is None or new.step is None:
+        return True
+    if old.stage != new.stage or (old.step.name, old.step.total) != (new.step.name, new.step.total):
+        return True
+    return (new.step.completed or 0.0) < (old.step.completed or 0.0)

@@ -302,6 +302,8 @@ class RunState:
     a wall clock set back would make an old answer look like one given just now."""
     recoveries: int = 0
     """Attempts that resumed from a checkpoint after a crash."""
+    spent: tuple[tuple[int, float], ...] = ()
+    """(day, US dollars) of the newest days on which it spent; days are UTC, since 1970."""
 
     @property
     def open_requests(self) -> tuple[Request, ...]:

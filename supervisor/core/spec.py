@@ -19,6 +19,25 @@ class Restart(StrEnum):
     NEVER = "never"
 
 
+class BudgetAction(StrEnum):
+    """What happens when a budget is used up."""
+
+    WARN = "warn"
+    """An anomaly."""
+    ASK = "ask"
+    """The run is held still and the operator asked for another budget of the same size."""
+    STOP = "stop"
+    """The run is stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What may be spent."""
+
+    usd: float
+    action: BudgetAction
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryPolicy:
     """Exponential backoff with jitter, and when to stop trying."""
@@ -78,3 +97,5 @@ class AgentSpec:
     twice as long; None never. Runs from before this field existed get this."""
     remind_max_s: float = 4 * 3600.0
     """The longest of these waits."""
+    budget: Budget | None = None
+    """What the run may cost by its own word; None is no limit."""

@@ -45,6 +45,7 @@ from supervisor.engine.runs import Fed, Reactions, Runs
 from supervisor.engine.secrets import Secrets
 from supervisor.engine.service_watch import ServiceWatch
 from supervisor.engine.specs import Specs
+from supervisor.engine.spending import Spending
 from supervisor.engine.starting import begin_run, resolve_run
 from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
@@ -80,6 +81,7 @@ class Engine:
         self._performer: Performer
         self._attempts: Attempts
         self._common_cause: CommonCause
+        self._spending: Spending
         self._leave = asyncio.Event()
         self._is_keeper_told = False
         self._is_keeper_lost = False
@@ -148,6 +150,7 @@ class Engine:
         )
         stack.callback(self._observer.close)
         self.memory = MemoryWatch(self.runs.state, self.feed)
+        self._spending = Spending(self.runs.states, self.feed, self.clock)
         shared = SharedServices()
         stack.callback(shared.close)
         self.services = ServiceWatch(self.runs.active, self.feed, shared)
@@ -233,6 +236,7 @@ class Engine:
             if state.status is Status.SUCCEEDED:
                 self.secrets.forget_run(run_id)
             self._common_cause.see(recorded)
+            self._spending.see(recorded, self.specs.budget)
         if self.has_audience:
             if not self._unsent:
                 asyncio.get_running_loop().call_soon(self.send_events)

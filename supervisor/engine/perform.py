@@ -17,7 +17,14 @@ from dataclasses import dataclass, replace
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
 from supervisor.core.due import keeper_deadline
-from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
+from supervisor.core.effects import (
+    AskForBudget,
+    DeliverAnswer,
+    Effect,
+    EndAttempt,
+    HoldStill,
+    Spawn,
+)
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
 from supervisor.core.run import ALIVE, Anomaly, RunState
@@ -27,6 +34,7 @@ from supervisor.engine.answers import write_answer
 from supervisor.engine.keepsakes import keep_identity
 from supervisor.engine.pace import Pace
 from supervisor.engine.secrets import Secrets
+from supervisor.engine.spending import budget_request
 from supervisor.errors import LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 
@@ -121,6 +129,9 @@ class Performer:
             await self._end(run_id, effect)
         elif isinstance(effect, HoldStill):
             await self._hold(run_id, effect)
+        elif isinstance(effect, AskForBudget):
+            request = budget_request(effect, self._clock().wall)
+            self._feed(run_id, f.RequestSeen(request))
         elif isinstance(effect, DeliverAnswer):
             await asyncio.to_thread(self._deliver, run_id, effect)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from supervisor.core import facts as f
+from supervisor.core.budget import is_held_still
 from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
 from supervisor.core.facts import Fact
 from supervisor.core.run import ALIVE, RequestState, RunState, Status
@@ -68,5 +69,5 @@ def _alive(state: RunState, living: Living, effects: tuple[Effect, ...]) -> Reco
         effects = (*effects, EndAttempt(state.epoch, state.reason))
     else:
         # Both ways: a resume that was stored but not carried out would leave it still for ever.
-        effects = (*effects, HoldStill(state.epoch, still=state.status is Status.PAUSED))
+        effects = (*effects, HoldStill(state.epoch, still=is_held_still(state)))
     return Recovery((found,), effects)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from supervisor.config.load import load_config
 from supervisor.config.paths import Project
 from supervisor.core.run import RunState
-from supervisor.core.spec import AgentSpec
+from supervisor.core.spec import AgentSpec, Budget
 from supervisor.engine.secrets import Secrets
 from supervisor.errors import ConfigError, LongwatchError, UserError
 from supervisor.protocol.atomic import write_atomic
@@ -23,6 +23,8 @@ class Specs:
         self._secrets = secrets
         self._specs: dict[str, AgentSpec] = {}
         self._seen: Signature | None = None
+        self.budget: Budget | None = None
+        """What all agents together may spend on a day."""
 
     def load(self) -> list[str]:
         """Read the file; its problems, empty when it is in force now."""
@@ -35,6 +37,7 @@ class Specs:
             return [str(error)]
         configured = self._secrets.configured
         self._specs = {name: configured(spec) for name, spec in config.agents.items()}
+        self.budget = config.budget
         try:
             write_atomic(self._project.services_file, config.services_file)
         except LongwatchError as error:

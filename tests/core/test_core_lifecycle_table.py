@@ -37,6 +37,7 @@ from supervisor.core.run import (
     Status,
     Then,
 )
+from supervisor.core.spec import Budget, BudgetAction
 from tests.core.builders import RUN_ID, SHA, T0, NoJitter, a_request, a_spec, an_answer, story_in
 
 LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
@@ -215,6 +216,7 @@ FACTS: tuple[f.Fact, ...] = (
     f.RequestGone("ask"),
     f.MemorySeen(1, 10**12),
     f.ServiceBack("anthropic", 5.0, "works again"),
+    f.BudgetUsedUp(20_000, 9.0, Budget(usd=5.0, action=BudgetAction.WARN)),
     f.AlikeSeen("1", ("a", "b", "c"), "exit status 1", T0.plus(99.0), is_lead=True),
     f.Noticed(Anomaly("a", "odd", "info", "odd", 0.0, "longwatch")),
     f.AnswerGiven("ABCD-1", an_answer()),
