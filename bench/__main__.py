@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, fleet, flood, restart
+from bench import adoption, calls, fleet, flood, growth, restart
 from bench.figures import Report, head
 
 PARTS = {
@@ -15,6 +15,7 @@ PARTS = {
     "adoption": adoption.measure,
     "fleet": fleet.measure,
     "flood": flood.measure,
+    "growth": growth.measure,
     "calls": calls.measure,
 }
 
