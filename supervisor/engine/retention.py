@@ -39,7 +39,7 @@ class Retention:
         log: EventLog,
         runs: Runs,
         clock: Callable[[], Moment],
-        carry_over: Callable[[int], None],
+        carry_over: Callable[[int], None] = lambda _up_to: None,
     ) -> None:
         """``carry_over`` tells again what no run's state holds, before events up to there go."""
         self._carry_over = carry_over

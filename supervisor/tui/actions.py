@@ -11,6 +11,7 @@ from typing import Any
 
 from textual.content import Content
 
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
 from supervisor.tui import render
 from supervisor.tui.model import Picture
@@ -100,6 +101,18 @@ def _pause(state: RunState, name: str) -> Plan | str:
     if state.status not in (Status.RUNNING, Status.WAITING) and state.wake is None:
         return f"{name} is {state.status.value}: only a running one can be paused"
     return Plan("pause", _names(state), f"{name} is paused")
+
+
+def plan_revoke(rule: AlwaysRule) -> Plan:
+    """End an approval for good."""
+    name = render.clean(rule.agent, 64)
+    question = [
+        line(("Ask again whenever ", TEXT), (name, STRONG), (" wants this?", TEXT)),
+        render.BLANK,
+        line((render.clean(rule.title, 200), TEXT)),
+        line((f"{rule.id}, request {rule.sha256[:12]}", MUTED)),
+    ]
+    return Plan("revoke", {"id": rule.id}, f"{rule.id} is revoked", question)
 
 
 def plan_stop_all(picture: Picture) -> Plan:

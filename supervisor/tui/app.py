@@ -23,10 +23,12 @@ from supervisor.core.text import safe_text
 from supervisor.tui import actions, guard, keys, render, terminal, theme
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError, EngineLink
-from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted
+from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
 from supervisor.tui.model import Picture, open_requests
 from supervisor.tui.palette import Commands
 from supervisor.tui.render import Part
+from supervisor.tui.screens.always import AlwaysScreen
+from supervisor.tui.screens.approvals import ApprovalsScreen
 from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.screens.confirm import ConfirmScreen
 from supervisor.tui.screens.dashboard import Dashboard
@@ -145,7 +147,7 @@ class LongwatchApp(GuardedApp):
 
     def on_app_focus(self, _event: AppFocus) -> None:
         """The terminal got the focus: a key meant for elsewhere must decide nothing."""
-        if isinstance(self.screen, RequestScreen | ConfirmScreen):
+        if isinstance(self.screen, RequestScreen | ConfirmScreen | AlwaysScreen):
             self.screen.rearm()
 
     def say(self, *parts: Part) -> None:
@@ -205,6 +207,9 @@ class LongwatchApp(GuardedApp):
             "option": decision.option,
             "text": decision.text,
             "comment": decision.comment,
+            "fields": decision.fields,
+            "always": True if decision.always_s is not None else None,
+            "for_s": decision.always_s,
         }
         said = {name: value for name, value in given.items() if value is not None}
         screen = self.screen if isinstance(self.screen, RequestScreen) else None
@@ -219,6 +224,7 @@ class LongwatchApp(GuardedApp):
         if screen is not None and screen.is_current:
             screen.dismiss()
         what = "denied" if decision.allow is False else "approved" if decision.allow else "answered"
+        what = "approved, from now on always" if decision.always_s is not None else what
         self.call_later(self.say, (f" ✓ {request.id} {what}", theme.DONE))
 
     # -- runs ---------------------------------------------------------------------------------
@@ -306,6 +312,14 @@ class LongwatchApp(GuardedApp):
     def command_app(self, action: str) -> None:
         """Do what a key of everywhere does."""
         self.call_later(self.run_action, action)
+
+    def action_approvals(self) -> None:
+        """What is approved always."""
+        self.push_screen(ApprovalsScreen())
+
+    def on_revoke_wanted(self, message: RevokeWanted) -> None:
+        """End a rule, once confirmed."""
+        self._ask(actions.plan_revoke(message.rule))
 
     def action_help(self) -> None:
         """Show the keys."""

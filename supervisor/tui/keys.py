@@ -21,6 +21,9 @@ LOG = "log"
 CONFIRM = "confirm"
 HELP = "help"
 
+APPROVALS = "approvals"
+STANDING = "standing"
+
 OPTION = "option"
 
 SCOPES: dict[str, str] = {
@@ -31,6 +34,8 @@ SCOPES: dict[str, str] = {
     OPEN_RUN: "In an open run",
     REQUEST: "In a request",
     LOG: "In a log",
+    APPROVALS: "In the list of what is approved always",
+    STANDING: "When asked to approve always",
     CONFIRM: "When asked to confirm",
     HELP: "In the help",
 }
@@ -40,6 +45,8 @@ ALSO: dict[str, tuple[str, ...]] = {
     OPEN_RUN: (RUN, EVERYWHERE, ALWAYS),
     LOG: (EVERYWHERE, ALWAYS),
     REQUEST: (ALWAYS,),
+    APPROVALS: (ALWAYS,),
+    STANDING: (ALWAYS,),
     CONFIRM: (ALWAYS,),
     HELP: (ALWAYS,),
 }
@@ -74,6 +81,8 @@ KEYS: tuple[Key, ...] = (
     Key("app.help", "question_mark", "help", "help", "Show these keys", EVERYWHERE, 3, "?"),
     Key("app.palette", "ctrl+p", "command_palette", "commands", "Search all commands", EVERYWHERE,
         9, "Ctrl+P"),
+    Key("app.approvals", "A", "approvals", "approvals", "What is approved always, and ending it",
+        EVERYWHERE),
     Key("app.theme", "T", "theme", "theme", "Change between dark and light", EVERYWHERE),
     Key("app.interrupt", "ctrl+c", "leave", "leave now", "Leave, also out of a text field; the "
         "agents go on", ALWAYS, shown="Ctrl+C", priority=True),
@@ -111,15 +120,22 @@ KEYS: tuple[Key, ...] = (
         "number", REQUEST, 3, "1-9"),
     Key("request.send", "ctrl+s", "send", "send", "Send the text (Enter too on one line)",
         REQUEST, 4, "Ctrl+S", priority=True),
-    Key("request.refuse", "ctrl+n", "deny", "deny", "Deny while a text field has the focus",
+    Key("request.refuse", "ctrl+n", "refuse", "deny", "Deny while a field has the focus",
         REQUEST, 5, "Ctrl+N", priority=True),
+    Key("request.editor", "ctrl+o", "editor", "$EDITOR", "Write the text in your own editor; it "
+        "comes back here and is sent from here", REQUEST, 6, "Ctrl+O", priority=True),
+    Key("request.always", "a", "always", "always", "Approve this and every later request of this "
+        "agent that is exactly the same (asks first)", REQUEST, 9),
     Key("request.comment", "c", "comment", "comment", "Add a comment to the answer", REQUEST, 6),
     Key("request.up", "up,k", "up", "up", "One line or option up", REQUEST, shown="↑ k"),
     Key("request.down", "down,j", "down", "down", "One line or option down", REQUEST,
         shown="↓ j"),
-    Key("request.page-up", "pageup", "page_up", "page up", "One page up", REQUEST, shown="PgUp"),
-    Key("request.page-down", "pagedown,space", "page_down", "read on", "One page down", REQUEST, 7,
-        "PgDn"),
+    Key("request.page-up", "pageup", "page_up", "page up", "One page up", REQUEST, shown="PgUp",
+        priority=True),
+    Key("request.page-down", "pagedown", "page_down", "read on", "One page down: first of the "
+        "question, then of what is written", REQUEST, 7, "PgDn", priority=True),
+    Key("request.space", "space", "space", "read on", "One page down, or the next word of a "
+        "field to pick from", REQUEST, shown="Space"),
     Key("request.end", "end,G", "bottom", "end", "To the end of the request", REQUEST,
         shown="End G"),
     Key("request.leave-open", "escape", "leave_open", "leave open", "Go back; the request stays "
@@ -137,6 +153,21 @@ KEYS: tuple[Key, ...] = (
     Key("log.top", "home,g", "top", "start", "To the first line loaded", LOG, shown="Home g"),
     Key("log.bottom", "end,G", "bottom", "end", "To the end", LOG, shown="End G"),
     Key("log.back", "escape", "back", "back", "Back", LOG, 9, "Esc"),
+    Key("approvals.up", "up,k", "up", "up", "One rule up", APPROVALS, shown="↑ k"),
+    Key("approvals.down", "down,j", "down", "down", "One rule down", APPROVALS, shown="↓ j"),
+    Key("approvals.page-up", "pageup", "page_up", "page up", "One page up", APPROVALS,
+        shown="PgUp"),
+    Key("approvals.page-down", "pagedown,space", "page_down", "page down", "One page down",
+        APPROVALS, shown="PgDn"),
+    Key("approvals.revoke", "x", "revoke", "revoke", "Ask again from now on", APPROVALS, 1,
+        asks=True),
+    Key("approvals.back", "escape,q", "back", "back", "Back", APPROVALS, 2, "Esc"),
+    Key("standing.yes", "y", "yes", "approve always", "Approve, now and later, as it says",
+        STANDING, 1),
+    Key("standing.for", "1,2,3,4", OPTION, "how long", "A day, a week, 30 days, a year", STANDING,
+        2, "1-4"),
+    Key("standing.no", "n,escape", "no", "no", "Back to the request; nothing is approved",
+        STANDING, 3, "n Esc"),
     Key("confirm.yes", "y", "yes", "yes", "Do it", CONFIRM, 1),
     Key("confirm.no", "n,escape", "no", "no", "Leave everything as it is", CONFIRM, 2, "n Esc"),
     Key("help.up", "up,k", "up", "up", "One line up", HELP, shown="↑ k"),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from textual.message import Message
 
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Request
 
 
@@ -17,6 +19,9 @@ class Decision:
     option: str | None = None
     text: str | None = None
     comment: str | None = None
+    fields: dict[str, Any] | None = None
+    always_s: float | None = None
+    """An approval for so many seconds of every later request that is the same."""
 
 
 class AnswerWanted(Message):
@@ -27,6 +32,14 @@ class AnswerWanted(Message):
         self.run_id = run_id
         self.request = request
         self.decision = decision
+
+
+class RevokeWanted(Message):
+    """End this rule; it asks first."""
+
+    def __init__(self, rule: AlwaysRule) -> None:
+        super().__init__()
+        self.rule = rule
 
 
 class PictureWanted(Message):

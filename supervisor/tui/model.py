@@ -13,12 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 from supervisor.core import events as e
+from supervisor.core.always import Standing, apply_rule_event
 from supervisor.core.events import Recorded
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
 from supervisor.core.record import from_plain, recorded_from_plain
+from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.core.spec import AgentSpec
+
+NO_RULES = Standing()
 
 
 class GapError(Exception):
@@ -63,6 +67,8 @@ class Picture:
     agents: tuple[AgentSpec, ...] = ()
     runs: Mapping[str, RunState] = field(default_factory=dict)
     """By run id, oldest first."""
+    standing: Standing = NO_RULES
+    """The rules that approve in the operator's place."""
     samples: Mapping[str, Sample] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     """Errors of a changed configuration that was not applied."""
@@ -97,6 +103,7 @@ def from_snapshot(plain: Mapping[str, Any], before: Picture) -> Picture:
         engine=from_plain(Engine, plain.get("engine") or {}),
         agents=tuple(from_plain(AgentSpec, item) for item in plain.get("agents") or ()),
         runs={state.id: state for state in sorted(runs, key=lambda state: state.id)},
+        standing=Standing(tuple(from_plain(AlwaysRule, rule) for rule in plain.get("rules") or ())),
         samples=_samples(plain.get("samples") or {}),
         problems=(),
         is_loaded=True,
@@ -113,6 +120,7 @@ def fold(picture: Picture, batch: Sequence[Recorded]) -> Picture:
     """The picture after ``batch``; entries already in it are skipped, GapError on a gap."""
     runs = dict(picture.runs)
     seq, problems, agents_stale = picture.seq, picture.problems, picture.agents_stale
+    standing = picture.standing
     for recorded in batch:
         if recorded.seq <= seq:
             continue
@@ -126,7 +134,16 @@ def fold(picture: Picture, batch: Sequence[Recorded]) -> Picture:
             problems = recorded.event.problems
         elif isinstance(recorded.event, e.ConfigApplied):
             problems, agents_stale = (), True
-    return replace(picture, seq=seq, runs=runs, problems=problems, agents_stale=agents_stale)
+        else:
+            standing = apply_rule_event(standing, recorded)
+    return replace(
+        picture,
+        seq=seq,
+        runs=runs,
+        standing=standing,
+        problems=problems,
+        agents_stale=agents_stale,
+    )
 
 
 def with_samples(picture: Picture, plain: Mapping[str, Any]) -> Picture:

@@ -14,6 +14,7 @@ from typing import Any
 from textual.content import Content
 
 from supervisor.core.describe import exact_json, redacted_words
+from supervisor.core.edited import is_all_proposed, is_json, proposed_text
 from supervisor.core.moment import Moment
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
@@ -28,6 +29,7 @@ KIND_WORDS = {
     "choose": "asks you to choose",
     "text": "asks for text",
     "edit": "asks you to edit a text",
+    "form": "asks you to fill in a form",
 }
 _LABEL_CELLS = 10
 
@@ -57,7 +59,7 @@ def clock_line(request: Request, now: Moment) -> Content:
 def body_lines(run: RunState, request: Request, width: int) -> list[Content]:
     """The whole request at that width, nothing left out."""
     lines: list[Content] = []
-    lines += _agent_block(request.title, width, "bold $lw-text")
+    lines += agent_lines(request.title, width, "bold $lw-text")
     if request.action is not None:
         lines += [render.BLANK, *_action_lines(run, request, width)]
     if request.redacted:
@@ -72,11 +74,28 @@ def body_lines(run: RunState, request: Request, width: int) -> list[Content]:
             render.BLANK,
             line(("the agent says", MUTED), ("  (its words, unchecked)", FAINT)),
         ]
-        lines += _agent_block(request.explanation, width, MUTED, gutter="┆ ")
+        lines += agent_lines(request.explanation, width, MUTED, gutter="┆ ")
     return lines
 
 
 def _action_lines(run: RunState, request: Request, width: int) -> list[Content]:
+    if request.kind == "edit" and is_all_proposed(request.action):
+        # The text stands below, where it is changed: once is enough, and it is whole there.
+        size = len(proposed_text(request.action).encode("utf-8", "replace"))
+        what = "an action in JSON" if is_json(request.action) else "a text"
+        return [
+            line(
+                (f"{what}, yours to change", "bold $lw-ask"),
+                (f"   {size:,} bytes, request {request.sha256[:SHORT_HASH]}", MUTED),
+            )
+        ]
+    if request.kind == "form":
+        about = request.action.get("about") if isinstance(request.action, dict) else None
+        head = line(
+            ("a form, yours to fill in", "bold $lw-ask"),
+            (f"   request {request.sha256[:SHORT_HASH]}", MUTED),
+        )
+        return [head] if about is None else [head, *exact_lines(about, width)]
     raw = json.dumps(
         request.action, sort_keys=True, separators=(",", ":"), ensure_ascii=False
     ).encode("utf-8", "replace")
@@ -87,13 +106,19 @@ def _action_lines(run: RunState, request: Request, width: int) -> list[Content]:
         )
     ]
     action = request.action
-    if isinstance(action, dict):
-        for key in sorted(action, key=_action_order):
-            lines += _field_lines(str(key), action[key], width)
-        if "cwd" not in action and "argv" in action:
-            lines += _field_lines("run from", run.spec.cwd, width)
-    else:
-        lines += _value_lines(action, width, first=[("┃ ", ASK)])
+    lines += exact_lines(action, width)
+    if isinstance(action, dict) and "cwd" not in action and "argv" in action:
+        lines += _field_lines("run from", run.spec.cwd, width)
+    return lines
+
+
+def exact_lines(action: Any, width: int) -> list[Content]:
+    """An action whole, in the form that reads back as exactly it."""
+    if not isinstance(action, dict):
+        return _value_lines(action, width, first=[("┃ ", ASK)])
+    lines: list[Content] = []
+    for key in sorted(action, key=_action_order):
+        lines += _field_lines(str(key), action[key], width)
     return lines
 
 
@@ -163,7 +188,8 @@ def _default_lines(request: Request, width: int) -> list[Content]:
     return _chopped(safe_text(str(request.default)), width, [("", ""), ("its default: ", MUTED)])
 
 
-def _agent_block(text: str, width: int, style: str, gutter: str = "│ ") -> list[Content]:
+def agent_lines(text: str, width: int, style: str = TEXT, gutter: str = "│ ") -> list[Content]:
+    """Words of the agent behind our gutter, wrapped."""
     lines: list[Content] = []
     for part in safe_text(text, keep_newlines=True).split("\n"):
         for wrapped in render.wrap(Content.styled(part, style), width - 2):

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from textual.content import Content
 
+from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.describe import reason_words
 from supervisor.core.due import task_left_s
 from supervisor.core.fold import clock_used_s
@@ -22,6 +23,8 @@ from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RETRY, RUN, STRONG, TE
 
 BAR_MAX = 60
 """Cells; a longer bar is no easier to read."""
+SHOWN_DETAILS = 10
+"""Lines of a form's values or of a change that the timeline shows; `longwatch why` has all."""
 SEPARATOR: Part = ("  ·  ", FAINT)
 
 
@@ -226,6 +229,10 @@ def _tell_request(tell: _Tell, request: Request) -> None:
     tell(request.created_at, ("◆ ", theme.ASK), (f"asked {request.id}: {title}", TEXT))
     answer = request.answer
     if answer is not None:
+        # Newest first: what belongs below a line has to be told before it.
+        for below in reversed(answer_details(answer)[:SHOWN_DETAILS]):
+            style = {"+": DONE, "-": BAD}.get(below[:1], MUTED)
+            tell(answer.at, ("    ", ""), (below, style))
         tell(answer.at, ("◇ ", DONE), (answered_text(request), TEXT))
     elif request.state is not RequestState.OPEN:
         why = render.clean(request.closed_why or request.state.value, 120)
@@ -241,6 +248,8 @@ def answered_text(request: Request) -> str:
         what = "denied"
     elif answer.option is not None:
         what = f"answered {render.clean(answer.option, 60)!r}"
+    elif answer.difference or answer.fields is not None:
+        what = f"answered: {answer_words(answer)},"
     elif answer.text is not None:
         what = "answered"
     else:

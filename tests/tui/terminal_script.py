@@ -1,6 +1,6 @@
 """Runs the interface on a scripted engine in whatever terminal this is started in.
 
-``python terminal_script.py busy|hostile|boom``; boom fails inside once the picture is there.
+``python terminal_script.py busy|hostile|edit|boom``; boom fails inside once the picture is there.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from tui_script import ScriptedBackend, busy_world, hostile_world
+from tui_script import ScriptedBackend, World, busy_world, hostile_world
 
 from supervisor.tui import run_tui
 from supervisor.tui.app import LongwatchApp, PictureChanged
@@ -22,12 +22,21 @@ def fail(app: LongwatchApp, message: PictureChanged) -> None:
         raise ValueError("a bug of ours \x1b]52;c;aGk=\x07")
 
 
+def edit_world() -> World:
+    """One agent that proposes a text."""
+    world = World()
+    run_id = world.start("7F3K", "writer", -300)
+    text = {"text": "Dear all"}
+    world.ask(run_id, -60, kind="edit", title="Send it?", action=text, sha256="ab" * 32)
+    return world
+
+
 def main() -> int:
     """Run it."""
     kind = sys.argv[1]
     if kind == "boom":
         LongwatchApp.on_picture_changed = fail  # type: ignore[method-assign,assignment]
-    world = hostile_world() if kind == "hostile" else busy_world()
+    world = {"hostile": hostile_world, "edit": edit_world}.get(kind, busy_world)()
     return run_tui("unused", backend=ScriptedBackend(world))
 
 

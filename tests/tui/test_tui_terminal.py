@@ -149,3 +149,52 @@ def test_what_really_goes_to_the_terminal_holds_nothing_of_a_hostile_agent() -> 
     assert not re.search("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", rest)
     # Clearing, which the agent wrote and Textual never does while it draws.
     assert "\x1b[2J" not in text
+
+
+def test_the_operators_editor_gets_the_terminal_and_the_interface_comes_back_with_its_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    editor = tmp_path / "editor.sh"
+    editor.write_text(
+        'test -t 0 && test -t 1 && stty -a | grep -q " icanon" && echo IN-THE-EDITOR\n'
+        f'stat -c %a "$1" "$(dirname "$1")" > {tmp_path}/modes; echo "$1" > {tmp_path}/name\n'
+        'printf "\\nadded line" >> "$1"\n'
+    )
+    monkeypatch.setenv("VISUAL", f"sh {editor}")
+    terminal = Terminal("edit")
+    terminal.until(b"writer")
+    os.write(terminal.master, b"i")
+    terminal.until(b"ear all")  # The cursor stands on the first letter.
+    before = terminal.seen.rfind(ENTER)
+    os.write(terminal.master, b"\x0f")  # Ctrl+O
+    terminal.until(b"IN-THE-EDITOR")
+    assert terminal.seen.rfind(LEAVE[0]) > before, "it was not on the ordinary screen"
+    terminal.until(b"added line")
+    assert terminal.seen.rfind(ENTER) > before, "the interface did not come back"
+    assert (tmp_path / "modes").read_text().split() == ["600", "700"]
+    assert not Path((tmp_path / "name").read_text().strip()).exists()
+    end = time.monotonic() + LIMIT_S
+    while b"7F3K-1 answered" not in terminal.seen:
+        assert time.monotonic() < end, terminal.seen[-2000:]
+        os.write(terminal.master, b"\x13")  # Ctrl+S, until its dead time is over
+        for _ in range(8):
+            terminal.read()
+    os.write(terminal.master, b"q")
+    assert terminal.end() == 0
+    terminal.assert_restored()
+
+
+def test_an_editor_that_fails_sends_nothing_and_leaves_the_text_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("VISUAL", "false")
+    terminal = Terminal("edit")
+    terminal.until(b"writer")
+    os.write(terminal.master, b"i")
+    terminal.until(b"ear all")  # The cursor stands on the first letter.
+    os.write(terminal.master, b"\x0f")
+    terminal.until(b"as it was")
+    terminal.until(b"nothing was sent")
+    os.write(terminal.master, b"\x03")
+    assert terminal.end() == 0
+    terminal.assert_restored()

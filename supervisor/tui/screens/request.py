@@ -7,26 +7,28 @@ nor let a key decide that was pressed before the whole text was seen. Escape is 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
 from textual.screen import ModalScreen
-from textual.widgets import Button, Input, TextArea
+from textual.widgets import Button, Input
 
 from supervisor.core.moment import Moment
 from supervisor.core.run import Request, RequestState, RunState
-from supervisor.core.text import safe_text
+from supervisor.errors import UserError
 from supervisor.tui import keys, question, render, story
 from supervisor.tui.arming import Arming
 from supervisor.tui.messages import AnswerWanted, Decision
 from supervisor.tui.model import Link, Picture, find_request, open_requests
 from supervisor.tui.render import Part, line
+from supervisor.tui.screens.always import AlwaysScreen
 from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.theme import ASK, BAD, BAD_BADGE, MUTED, TEXT
+from supervisor.tui.widgets.answer_place import AnswerPlace
 from supervisor.tui.widgets.bars import Banner, KeyBar, OneLine
 from supervisor.tui.widgets.lines import Lines
-from supervisor.tui.widgets.options import Options
 
 CLOSED_CODES = frozenset({"conflict", "expired", "unknown_request", "hash_mismatch"})
 """Refusals after which no other answer can be right either."""
@@ -35,11 +37,14 @@ CARD_SHARE = 0.92
 CHROME_LINES = 10
 """Lines of the card that are not the body."""
 WANTED_KEYS = {
-    "approve": ("allow", "deny", "comment"),
+    "approve": ("allow", "deny", "always", "comment"),
     "choose": ("option", "deny", "comment"),
-    "text": ("send", "request.refuse"),
-    "edit": ("send", "request.refuse"),
+    "text": ("send", "refuse", "editor"),
+    "edit": ("send", "refuse", "editor"),
+    "form": ("send", "refuse"),
 }
+TYPED = frozenset({"text", "edit", "form"})
+"""Kinds in which a letter is something typed, so that only other keys decide."""
 
 
 class RequestScreen(PictureScreen, ModalScreen[None]):
@@ -52,6 +57,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         super().__init__()
         self._run = run
         self._request = request
+        self._clock = clock
         self._arming = Arming(clock)
         self._seen = False
         self._sent = False
@@ -60,13 +66,16 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         self._who = OneLine(id="who")
         self._clock_line = OneLine(id="clock")
         self._body = Lines(id="body-lines")
-        self._options = Options(request)
-        self._body.tells_moves = self._options.tells_moves = True
+        self._place = AnswerPlace(request)
+        self._body.tells_moves = True
         self._comment = Input(placeholder="comment for the agent (optional)", id="comment")
         self._hint = OneLine(id="hint")
         self._state = Banner(id="state")
         self._deny = Button("Deny  n", id="deny", compact=True)
         self._allow = Button("Approve  y", id="allow", compact=True, disabled=True)
+        if request.kind in TYPED:
+            self._deny = Button("Deny  Ctrl+N", id="deny", compact=True)
+            self._allow = Button("Send  Ctrl+S", id="allow", compact=True, disabled=True)
         for button in (self._deny, self._allow):
             button.active_effect_duration = 0  # Else a second Enter within 0.2 s is swallowed.
 
@@ -74,25 +83,17 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """A card: who, since when, exactly what, and the ways to answer."""
-        kind = self._request.kind
         with Vertical(id="card"):
             yield self._who
             yield self._clock_line
             yield self._body
-            if kind == "choose":
-                yield self._options
-            elif kind == "text":
-                yield Input(self._draft(), placeholder="your answer", id="answer")
-            elif kind == "edit":
-                area = TextArea(self._draft(), soft_wrap=True, id="answer-area")
-                area.cursor_blink = False
-                yield area
+            yield from self._place.widgets()
             yield self._comment
             yield self._state
             yield self._hint
             with Horizontal(id="buttons"):
                 yield self._deny
-                if kind == "approve":
+                if self._request.kind in ("approve", "edit", "form"):
                     yield self._allow
             yield KeyBar(keys.REQUEST, id="keys")
 
@@ -100,11 +101,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         """The focus is on no, or where text is typed."""
         self._who.set_content(question.title_line(self._run, self._request))
         self.query_one(KeyBar).offer(self._offered())
-        if self._request.kind == "text":
-            self.query_one("#answer").focus()
-        elif self._request.kind == "edit":
-            self.query_one("#answer-area").focus()
-        else:
+        if not self._place.take_focus():
             self._deny.focus()
         self._arming.disarm()
 
@@ -115,41 +112,21 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
     def _fill(self) -> None:
         width = max(20, self._body.size.width - 1)
         lines = question.body_lines(self._run, self._request, width)
-        self._body.styles.height = max(3, min(len(lines), self._body_room()))
+        most = int(self.size.height * CARD_SHARE) - CHROME_LINES - 2 * self._comment.display
+        used = max(3, min(len(lines), most - self._place.least_lines(self.size.height)))
+        self._body.styles.height = used
         self._body.set_lines(lines)
         self._body.refresh()
-        if self._request.kind == "choose":
-            self._options.fill(width)
+        self._place.fit(width, most - used)
         self.call_after_refresh(self._look)
-
-    def _body_room(self) -> int:
-        """Lines the body may take, so that every way to answer stays in view."""
-        others = CHROME_LINES + 2 * self._comment.display
-        if self._request.kind == "choose":
-            others += min(len(self._request.options) + 1, self.size.height // 3)
-        elif self._request.kind == "edit":
-            others += self.size.height // 3
-        return int(self.size.height * CARD_SHARE) - others
 
     def _offered(self) -> list[keys.Key]:
         wanted = WANTED_KEYS.get(self._request.kind, ())
         return [
             key
             for key in keys.in_footer(keys.REQUEST)
-            if key.id in wanted
-            or (key.action in wanted and key.id != "request.refuse")
-            or key.id in ("request.page-down", "request.leave-open")
+            if key.action in wanted or key.id in ("request.page-down", "request.leave-open")
         ]
-
-    def _draft(self) -> str:
-        """The text to start from: the stated default, or what is to be edited."""
-        request = self._request
-        draft = request.default
-        if draft is None and request.kind == "edit":
-            action = request.action
-            draft = action.get("text") if isinstance(action, dict) else action
-        multiline = request.kind == "edit"
-        return safe_text(draft, keep_newlines=multiline) if isinstance(draft, str) else ""
 
     def show(self, picture: Picture, now: Moment) -> None:
         """Clocks go on; the request stays. Tell what became of it elsewhere."""
@@ -187,8 +164,8 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
     def _look(self) -> None:
         """Note when the end of the text has been in view; only then can it be approved."""
         if not self._seen and self._body.lines:
-            ends = [self._body, self._options] if self._request.kind == "choose" else [self._body]
-            if all(part.size.height > 0 and part.is_at_end for part in ends):
+            body = self._body
+            if body.size.height > 0 and body.is_at_end and self._place.is_seen_whole:
                 self._seen = True
                 self._arming.disarm()
         if self._is_over:
@@ -196,7 +173,7 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         self._allow.disabled = not self._seen
         if not self._seen:
             below = len(self._body.lines) - self._body.scroll_offset.y - self._body.size.height
-            more = render.plural(max(1, below), "more line")
+            more = render.plural(below, "more line") if below > 0 else "more"
             self._hint.set_content(line((f" ▼ {more} below: read to the end first", ASK)))
         else:
             self._hint.set_content(line())
@@ -248,39 +225,60 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
     # -- keys ---------------------------------------------------------------------------------
 
     def action_allow(self) -> None:
-        """Approve what is shown."""
+        """Approve what is shown; in a field of yes and no it is the field's yes."""
+        if self._place.say_truth(yes=True):
+            return
         if self._request.kind == "approve" and self._may(consent=True):
             self._decide(Decision(allow=True, comment=self._said))
 
     def action_deny(self) -> None:
-        """Deny."""
+        """Deny; in a field of yes and no it is the field's no."""
+        if not self._place.say_truth(yes=False):
+            self.action_refuse()
+
+    def action_refuse(self) -> None:
+        """Deny, wherever the focus is."""
         if self._may(consent=False):
             self._decide(Decision(allow=False, comment=self._said))
 
+    def action_always(self) -> None:
+        """Ask whether this approval is to stand for good."""
+        if self._request.kind == "approve" and self._now and self._may(consent=True):
+            asked = AlwaysScreen(self._run, self._request, self._clock, self._now.wall)
+            self.app.push_screen(asked, self._allow_for)
+
+    def _allow_for(self, seconds: float | None) -> None:
+        """The confirmation had dead keys of its own; here only what happened meanwhile counts."""
+        self._arming.disarm()
+        if seconds is not None and not self._is_over and not self._sent:
+            self._decide(Decision(allow=True, comment=self._said, always_s=seconds))
+
     def action_option(self, number: int) -> None:
         """Choose by number; with more than nine options it only highlights, Enter sends."""
-        options = self._request.options
-        if self._request.kind != "choose" or not 1 <= number <= len(options):
-            return
-        self._options.choose(number - 1)
-        if len(options) <= 9 and self._may(consent=True):
-            self._decide(Decision(option=options[number - 1], comment=self._said))
+        if self._place.choose(number):
+            self.action_send()
 
     def action_send(self) -> None:
-        """Send the text, or the highlighted option."""
-        kind = self._request.kind
-        if kind == "choose":
-            chosen = self._options.chosen
-            if chosen is not None and self._may(consent=True):
-                option = self._request.options[chosen]
-                self._decide(Decision(option=option, comment=self._said))
-        elif kind in ("text", "edit") and self._may(consent=True):
-            self._decide(Decision(text=self._typed(), comment=self._said))
+        """Send the text, the form, or the highlighted option."""
+        if not self._may(consent=True):
+            return
+        given = self._place.given()
+        if isinstance(given, str):
+            self._state.say((" not sent ", BAD_BADGE), (f" {render.clean(given)}", TEXT))
+        elif given is not None:
+            self._decide(replace(given, comment=self._said))
 
-    def _typed(self) -> str:
-        if self._request.kind == "edit":
-            return self.query_one("#answer-area", TextArea).text
-        return self.query_one("#answer", Input).value
+    def action_editor(self) -> None:
+        """The text in the operator's own editor; what comes back is sent from here, or not."""
+        if not self._place.has_text or self._is_over or self._sent:
+            return
+        try:
+            self._place.edit_in(self.app)
+        except UserError as error:
+            self._state.say((" as it was ", BAD_BADGE), (f" {render.clean(error)}", TEXT))
+        else:
+            self._state.say((" back from your editor: Ctrl+S sends it", MUTED))
+        self._arming.disarm()
 
     def action_comment(self) -> None:
         """Open the comment."""
@@ -297,24 +295,33 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         self._step(1)
 
     def _step(self, by: int) -> None:
-        if self._request.kind == "choose" and self._body.is_at_end:
-            self._options.move(by)
+        if self._place.move(by, is_read=self._body.is_at_end):
             self._look()
         else:
             self._scroll(by)
 
     def action_page_up(self) -> None:
-        """One page up."""
-        self._scroll(1 - self._body.size.height)
+        """One page up: of what is written, then of the question."""
+        if not self._place.page(-1):
+            self._scroll(1 - self._body.size.height)
 
     def action_page_down(self) -> None:
-        """One page down."""
-        self._scroll(max(1, self._body.size.height - 1))
+        """One page down: of the question, then of what is written."""
+        if self._body.is_at_end:
+            self._place.page(1)
+            self.call_after_refresh(self._look)
+        else:
+            self._scroll(max(1, self._body.size.height - 1))
+
+    def action_space(self) -> None:
+        """The next word of a field to pick from, else one page down."""
+        if not self._place.move(1, is_read=False):
+            self.action_page_down()
 
     def action_bottom(self) -> None:
         """To the end."""
         self._scroll(len(self._body.lines))
-        self._options.scroll_end(animate=False)
+        self._place.to_end()
 
     def _scroll(self, lines: int) -> None:
         self._body.scroll_to(y=self._body.scroll_offset.y + lines, animate=False, immediate=True)
@@ -332,18 +339,20 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Enter on a button; on a choice Enter sends the highlighted option."""
         event.stop()
-        if event.button is self._allow:
+        if event.button is self._allow and self._request.kind == "approve":
             self.action_allow()
-        elif self._request.kind == "choose" and self._options.chosen is not None:
+        elif event.button is self._allow or self._place.has_choice:
             self.action_send()
         else:
-            self.action_deny()
+            self.action_refuse()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Enter in the answer sends it; in the comment it goes back to the decision."""
         event.stop()
         if event.input is self._comment:
             self._deny.focus()
+        elif self._request.kind == "form":
+            self.focus_next()  # Enter goes on; a form is sent by its own key alone.
         else:
             self.action_send()
 
