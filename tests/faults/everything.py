@@ -55,7 +55,7 @@ def layers(options: argparse.Namespace) -> list[Layer]:
         Layer("L0", "simulated worlds", ("-m", "tests.core.simulation", "--seeds",
               str(options.seeds), "--jobs", jobs)),
         Layer("L1", "system calls of the writers", (f"{FAULTS}/kill_points.py", "--points",
-              str(options.points), *own)),
+              str(options.points), *own, "--seconds", seconds)),
         Layer("L1", "system calls of engine and keeper", (f"{FAULTS}/engine_points.py",
               "--points", str(options.operations), *own, "--seconds", seconds)),
         Layer("L2", "random kills", (f"{FAULTS}/random_kills.py", "--kills", str(options.kills),

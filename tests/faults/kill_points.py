@@ -10,6 +10,7 @@ life without a fault has to go on to the end. A point counts only when its fault
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import random
 import re
@@ -20,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -90,9 +92,9 @@ class Tally:
 class Forge:
     """Tracers for all subjects and faults; one for each thread of the driver."""
 
-    def __init__(self) -> None:
+    def __init__(self, number: int | None = None) -> None:
         cpus = sorted(os.sched_getaffinity(0))
-        self._cpu = random.SystemRandom().choice(cpus)
+        self._cpu = random.choice(cpus) if number is None else cpus[number % len(cpus)]
         self._zygote = Zygote()
         self.untraced = Stall(self._zygote, self._cpu)
         self._tracers: dict[tuple[str, str], Tracer] = {}
@@ -261,25 +263,46 @@ _forges: list[Forge] = []
 """The one of this worker process."""
 
 
-def _begin_worker() -> None:
-    _forges.append(Forge())
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A writer and a fault; one worker goes through its points."""
+
+    subject: str
+    fault: str
+    draws: int | None
+    """Points with two faults that are drawn; None: every place with one."""
+    seed: int
+    until: float
+    """Monotonic moment after which no point is begun."""
 
 
-def _work(subject: str, fault: str, draws: int, seed: int) -> Tally:
-    """All points of a writer with one fault, then ``draws`` with two."""
-    forge, tally = _forges[0], Tally()
-    singles = forge.points(subject, fault)
-    doubles = drawn(forge, subject, fault, seed) if subject in LIVES_ON else iter(())
-    for point in (*singles, *(point for _, point in zip(range(draws), doubles, strict=False))):
+def _begin_worker(number: Any) -> None:
+    with number.get_lock():
+        _forges.append(Forge(number.value))
+        number.value += 1
+
+
+def _work(task: Task) -> Tally:
+    forge, tally, began = _forges[0], Tally(), time.monotonic()
+    points = forge.points(task.subject, task.fault)
+    if task.draws is not None:
+        both = drawn(forge, task.subject, task.fault, task.seed)
+        points = (point for _, point in zip(range(task.draws), both, strict=False))
+    for point in points:
+        if time.monotonic() > task.until:
+            break
         is_hit, problem = try_point(forge, point)
         tally.points += is_hit
         tally.missed += not is_hit
         if problem:
             tally.violations.append(problem)
-            print(
-                f"{problem}\nagain: python tests/faults/kill_points.py --only {point}", flush=True
-            )
-    tally.by_subject[subject] += tally.points
+            again = f"python tests/faults/kill_points.py --only {point}"
+            print(f"{problem}\nagain: {again}", flush=True)
+    tally.by_subject[task.subject] += tally.points
+    kind = "one fault" if task.draws is None else "two faults"
+    print(f"  {task.subject}, {task.fault}, {kind}: {tally.points} points, "
+          f"{len(tally.violations)} violations, {time.monotonic() - began:.1f} s",
+          flush=True)  # fmt: skip
     return tally
 
 
@@ -289,12 +312,11 @@ def _end_worker(_number: int) -> None:
     _forges.clear()
 
 
-def run_all(tasks: Iterable[tuple[str, str, int, int]], jobs: int) -> Tally:
-    """Every task (subject, fault, draws, seed), in processes of their own."""
-    total = Tally()
-    with ProcessPoolExecutor(jobs, initializer=_begin_worker) as pool:
-        for done in [pool.submit(_work, *task) for task in tasks]:
-            tally = done.result()
+def run_all(tasks: Iterable[Task], jobs: int) -> Tally:
+    """Every task, by ``jobs`` processes side by side."""
+    total, number = Tally(), multiprocessing.Value("i", 0)
+    with ProcessPoolExecutor(jobs, initializer=_begin_worker, initargs=(number,)) as pool:
+        for tally in pool.map(_work, tasks):
             total.points += tally.points
             total.missed += tally.missed
             total.by_subject += tally.by_subject
@@ -309,6 +331,7 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=0, help="in all, when there are fewer places")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10**6))
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--seconds", type=float, default=1e9, help="begin no point after these")
     parser.add_argument("--subject", choices=sorted(CHECKS))
     parser.add_argument("--fault", choices=FAULTS)
     parser.add_argument("--only", metavar="POINT", help="one point, as it was printed")
@@ -326,7 +349,12 @@ def main() -> int:
     single = _count_single(pairs)
     draws = max(0, -(-(arguments.points - single) // able))
     print(f"{single} points with one fault; {draws * able} with two are drawn", flush=True)
-    total = run_all([(*pair, draws, arguments.seed) for pair in pairs], arguments.jobs)
+    until = began + arguments.seconds
+    tasks = [Task(*pair, None, arguments.seed, until) for pair in pairs]
+    tasks += [
+        Task(*pair, draws, arguments.seed, until) for pair in pairs if draws and pair[0] in LIVES_ON
+    ]
+    total = run_all(tasks, arguments.jobs)
     print(", ".join(f"{name} {count}" for name, count in sorted(total.by_subject.items())))
     print(
         f"{total.points} points, {len(total.violations)} violations, "

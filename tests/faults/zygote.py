@@ -97,7 +97,7 @@ def live(order: dict[str, Any]) -> int:
 
 def be_a_stall(driver: socket.socket) -> None:
     """Fork a writer for each order until the driver is gone."""
-    os.setsid()
+    os.setpgrp()  # Not a session of its own: strace and the writer are to be scheduled as one.
     # Not recv and send, nor waitid: those are among what the keeper is hit at.
     while order := driver.recvmsg(MAX_MESSAGE_BYTES)[0]:
         pid = os.fork()
