@@ -99,6 +99,7 @@ class Operation:
     def do(self, trap: Trap | None) -> None:
         """The operation to its end; raises NotInTimeError when it does not come to one."""
         project = self.project
+        project.wait("an engine that answers", lambda: project.ask("snapshot"))
         self._before = {name: run["id"] for name, run in project.states().items()}
         end = time.monotonic() + LIMIT_S
         accepted = False
@@ -109,10 +110,10 @@ class Operation:
             if not project.holders():
                 project.run("up", check=None)
             if not accepted:
-                fresh = not self._new_runs()
-                accepted = self._start(fresh) and len(self._new_runs()) == len(AGENTS)
-            runs = self._new_runs()
-            if accepted and len(runs) < len(AGENTS) and project.states():
+                accepted = self._start(fresh=not self._new_runs(project.states()))
+            states = project.states()  # Empty when no engine answers just now.
+            runs = self._new_runs(states)
+            if accepted and states and len(runs) < len(AGENTS):
                 raise NotInTimeError(f"I2: an acknowledged start is lost: {project.account()}")
             for request in runs.get("asker", {}).get("requests", []):
                 self._answer(request)
@@ -121,11 +122,10 @@ class Operation:
             time.sleep(0.01)
         raise NotInTimeError(f"no end after {LIMIT_S:g} s\n{project.account()}")
 
-    def _new_runs(self) -> dict[str, dict[str, Any]]:
-        states = self.project.states()
+    def _new_runs(self, states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         return {name: run for name, run in states.items() if run["id"] != self._before.get(name)}
 
-    def _start(self, fresh: bool) -> bool:
+    def _start(self, *, fresh: bool) -> bool:
         return self.project.ask("start", names=list(AGENTS), fresh=fresh, by="driver") is not None
 
     def _answer(self, request: dict[str, Any]) -> None:

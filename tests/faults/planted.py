@@ -46,8 +46,8 @@ BUGS = (
         f"{POINTS}[atomic]", is_fast=True,
     ),
     Bug(
-        "journal not synced", "agent/journal.py",
-        "            os.fdatasync(descriptor)\n", "",
+        "journal not synced", "agent/journal_file.py",
+        "                os.fdatasync(descriptor)\n", "                pass\n",
         f"{POINTS}[step]",
     ),
     Bug(

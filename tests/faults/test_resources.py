@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from fault_project import LEDGER_AGENT, FaultProject, only_long
@@ -141,14 +142,28 @@ def test_nothing_is_started_stopped_or_acknowledged_before_it_is_stored(
     before = project.wait("one to live", project.agent_pids)
     lock = sqlite3.connect(project.files.state_db, isolation_level=None)
     lock.execute("BEGIN IMMEDIATE")
-    clients = [project.begin("start", "two"), project.begin("stop", "one", "--no-wait")]
-    time.sleep(1.5)
-    assert project.agent_pids() == before and [client.poll() for client in clients] == [None, None]
+    acknowledged: list[str] = []
+
+    def ask(method: str, name: str) -> None:
+        client = project.client()
+        assert client is not None
+        client.call(method, {"names": [name], "by": "test"}, 60.0)
+        acknowledged.append(name)
+        client.close()
+
+    asked = [Thread(target=ask, args=call) for call in (("start", "two"), ("stop", "one"))]
+    for thread in asked:
+        thread.start()
+    for _ in range(4):
+        time.sleep(0.4)
+        # It answers: what was asked before has long been looked at.
+        project.wait("an answer", lambda: project.ask("hello", client="t", protocol=1))
+    assert (project.agent_pids(), acknowledged) == (before, [])
     lock.execute("ROLLBACK")
     lock.close()
-    assert [client.wait(20) for client in clients] == [0, 0]
-    for client in clients:
-        client.communicate()
+    for thread in asked:
+        thread.join(30)
+    assert sorted(acknowledged) == ["one", "two"]
     project.wait_for("one", "stopped")
     project.wait_for("two", "running")
 
