@@ -66,6 +66,7 @@ class Loop:
         self._hints: dict[str, str] = {}
         self._skipped: list[str] = []
         self._vanished: dict[str, str] = {}
+        self._is_shown = False
         self._is_new = False
         """An iteration was finished by this attempt, and not by one before."""
 
@@ -140,13 +141,14 @@ class Loop:
         if cap is not None:
             raise LoopEnded(f"{cap}; {self._task['title']!r} is still open. Raise the cap")
         tries = self._account.begin("call", number)
+        self._is_shown = False
         name = f"{number:04}-{tries + 1}"
         out, err = self._folder / f"{name}.out", self._folder / f"{name}.err"
         argv, stdin = self._command(name, self._hints.get(key, ""), tries)
         limits = [self._given.call_timeout_s, self._time_left()]
         limit_s = min((limit for limit in limits if limit is not None), default=None)
         call = calls.Call(argv, self._given.folder, out, err, stdin, limit_s)
-        ended = calls.run(call, self._account.still_alive)
+        ended = calls.run(call, self._still_alive)
         for log in (out, err):
             files.keep_end(log, KEPT_BYTES)
         read = usage.read_output(files.read_end(out, KEPT_BYTES))
@@ -233,6 +235,12 @@ class Loop:
         given = self._given
         own = (given.tasks, tasks.temporary_of(given.tasks), given.notes, given.progress)
         return tree.fingerprint(given.folder, given.watch, own)
+
+    def _still_alive(self) -> None:
+        self._account.still_alive()
+        if not self._is_shown:  # what came in one breath with a replay, before an hour of silence
+            self._is_shown = True
+            self._agent.progress()
 
     def _time_left(self) -> float | None:
         limit_s = self._given.max_time_s

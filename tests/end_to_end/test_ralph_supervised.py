@@ -36,6 +36,11 @@ def ledger(project: Any) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def is_shown(project: Any) -> bool:
+    step = project.status_of("ralph").get("step") or {}
+    return step.get("name") == "iteration 1: agent" and step.get("total") == 2
+
+
 def test_a_crash_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any) -> None:
     set_up(project, {"one": ["wait work"], "two": ["lie", "lie", "work"]})
     project.run("up")
@@ -45,6 +50,7 @@ def test_a_crash_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any
     os.kill(project.status_of("ralph")["pid"], signal.SIGKILL)
     project.wait("the second call", lambda: len(ledger(project)) == 2)
     assert not psutil.pid_exists(agent_pid)
+    project.wait("what it does to be shown", lambda: is_shown(project))
     (project.directory / "go").touch()
 
     project.wait_for("ralph", "parked", "failed", "succeeded")
@@ -82,3 +88,17 @@ def test_a_stop_fails_the_run_without_a_retry(project: Any) -> None:
     project.wait_for("ralph", "succeeded")
     assert [title for _pid, title in ledger(project)] == ["one", "one", "one", "two"]
     assert (project.directory / "PROGRESS.md").read_text().count("## 3 · one: done") == 1
+
+
+def test_a_stopped_run_leaves_no_agent_behind_and_goes_on_later(project: Any) -> None:
+    set_up(project, {"one": ["wait work"]})
+    project.run("up")
+    project.run("start", "ralph")
+    calls = project.wait("the first call", lambda: ledger(project))
+    project.run("stop", "ralph")
+    project.wait_for("ralph", "stopped")
+    assert not psutil.pid_exists(int(calls[0][0]))
+    (project.directory / "go").touch()
+    project.run("start", "ralph")
+    project.wait_for("ralph", "succeeded")
+    assert (project.directory / "TASKS.md").read_text() == LIST.replace("[ ]", "[x]")
