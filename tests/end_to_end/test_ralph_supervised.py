@@ -41,7 +41,7 @@ def is_shown(project: Any) -> bool:
     return step.get("name") == "iteration 1: agent" and step.get("total") == 2
 
 
-def test_a_crash_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any) -> None:
+def test_a_crash_a_stop_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any) -> None:
     set_up(project, {"one": ["wait work"], "two": ["lie", "lie", "work"]})
     project.run("up")
     project.run("start", "ralph")
@@ -51,7 +51,13 @@ def test_a_crash_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any
     project.wait("the second call", lambda: len(ledger(project)) == 2)
     assert not psutil.pid_exists(agent_pid)
     project.wait("what it does to be shown", lambda: is_shown(project))
+
+    project.run("stop", "ralph")
+    project.wait_for("ralph", "stopped")
+    assert not any(psutil.pid_exists(int(pid)) for pid, _title in ledger(project))
     (project.directory / "go").touch()
+    project.run("start", "ralph")
+    project.wait("it to run again", lambda: len(ledger(project)) >= 3)
 
     project.wait_for("ralph", "parked", "failed", "succeeded")
     (request,) = project.json("requests")["requests"]
@@ -65,7 +71,7 @@ def test_a_crash_two_strikes_and_a_hint_lead_to_a_list_that_is_done(project: Any
 
     run = project.wait_for("ralph", "succeeded", "failed", "held")
     assert run["status"] == "succeeded", project.run("why", "ralph").stdout
-    assert [title for _pid, title in ledger(project)] == ["one", "one", "two", "two", "two"]
+    assert [title for _pid, title in ledger(project)] == ["one"] * 3 + ["two"] * 3
     assert (project.directory / "TASKS.md").read_text() == LIST.replace("[ ]", "[x]")
     assert "make the file" in (project.directory / "last_prompt").read_text()
 
@@ -88,17 +94,3 @@ def test_a_stop_fails_the_run_without_a_retry(project: Any) -> None:
     project.wait_for("ralph", "succeeded")
     assert [title for _pid, title in ledger(project)] == ["one", "one", "one", "two"]
     assert (project.directory / "PROGRESS.md").read_text().count("## 3 · one: done") == 1
-
-
-def test_a_stopped_run_leaves_no_agent_behind_and_goes_on_later(project: Any) -> None:
-    set_up(project, {"one": ["wait work"]})
-    project.run("up")
-    project.run("start", "ralph")
-    calls = project.wait("the first call", lambda: ledger(project))
-    project.run("stop", "ralph")
-    project.wait_for("ralph", "stopped")
-    assert not psutil.pid_exists(int(calls[0][0]))
-    (project.directory / "go").touch()
-    project.run("start", "ralph")
-    project.wait_for("ralph", "succeeded")
-    assert (project.directory / "TASKS.md").read_text() == LIST.replace("[ ]", "[x]")
