@@ -65,6 +65,42 @@ def test_random_kills_repeat_no_completed_step_and_lose_no_item(room: Any) -> No
     assert kills >= KILLS // 2
 
 
+BESIDE = """
+def work(item):
+    descriptor = os.open('ledger', os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(descriptor, f'{item}\\n'.encode())
+    os.close(descriptor)
+    time.sleep(item % 5 * 0.001)
+    return item * 2
+with Agent() as agent:
+    print(sum(agent.parallel(work, range(400), workers=4)))
+"""
+
+
+def test_random_kills_of_steps_side_by_side_repeat_no_completed_one(room: Any) -> None:
+    seed = int(os.environ.get("LONGWATCH_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+    print(f"LONGWATCH_SEED={seed}")
+    rng = random.Random(seed)
+    done_at: dict[str, int] = {}
+    output, kills = "", 0
+    while not output and kills < 200:
+        process = room.start(BESIDE)
+        end = time.monotonic() + (rng.uniform(0.05, 0.3) if kills < 8 else 30.0)
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.001)
+        kills += process.poll() is None
+        process.kill()
+        output, err = process.communicate()
+        assert err == ""
+        ran = ledger_of(room)
+        for entry in room.journal():
+            item = entry["scope"].partition("[")[2].removesuffix("]")
+            assert ran.count(item) == done_at.setdefault(item, ran.count(item)), f"{item} again"
+    assert output == f"{2 * sum(range(400))}\n"
+    assert len(set(ran)) == len(done_at) == 400
+    assert len(ran) - 400 <= 4 * kills  # at most the steps in flight, each time
+
+
 def ledger_of(room: Any) -> list[str]:
     path = room.folder / "ledger"
     return path.read_text().splitlines() if path.exists() else []

@@ -33,13 +33,18 @@ FAULTS = (KILL, "error=EIO", "error=ENOSPC", "error=EIO:4", "error=ENOSPC:4")
 """``:4``: four times in a row."""
 CALLS = {
     "store": ("pwrite64", "fdatasync", "openat", "ftruncate", "unlink"),
+    "sleeper": ("openat", "write", "fdatasync", "fsync", "rename", "ftruncate"),
     "step": ("openat", "write", "fdatasync", "fsync", "rename", "ftruncate"),
     "record": ("openat", "write", "ftruncate", "rename"),
     "keeper": ("openat", "write", "rename", "sendto", "recvfrom", "close", "waitid", "kill"),
 }  # fmt: skip
 USUAL_CALLS = ("openat", "write", "fsync", "rename", "renameat", "mkdir", "mkdirat", "close")
-LIVES_ON = frozenset({"checkpoint", "step", "request", "store", "keeper", "resume", "identity"})
+LIVES_ON = frozenset(
+    {"checkpoint", "step", "request", "sleeper", "store", "keeper", "resume", "identity"}
+)
 """Subjects whose next life goes on from what the one before it left."""
+LEAVES = frozenset({"request", "sleeper"})
+"""Subjects whose whole life ends with 75."""
 NO_REFUSAL = frozenset({"close", "waitid", "recvfrom", "sendto", "kill"})
 """What no disk refuses."""
 NEVER_REFUSED = frozenset({("keeper", "write")})
@@ -199,7 +204,7 @@ def _try(tracer: Tracer, untraced: Stall, point: Point) -> tuple[bool, str | Non
     if subject not in LIVES_ON:
         return is_hit, None
     last = untraced.live(subject, room, len(point.places) + 1)
-    if last.status != (PARKED if subject == "request" else 0):
+    if last.status != (PARKED if subject in LEAVES else 0):
         return True, f"{point}: the last life ended with {last.status}: {last.output}"
     problem = check(room, max(told, last.acks))
     if subject == "step":

@@ -158,6 +158,24 @@ def ran_again(place: Path, faults: int) -> str | None:
     return f"{extra} steps ran again after {faults} faults: {dict(ran)}" if extra > faults else None
 
 
+def _check_sleeper(place: Path, told: int) -> str | None:
+    given: dict[str, set[str]] = {}
+    for line in _words(place / "ledger"):
+        name, _, value = line.partition("=")
+        given.setdefault(name, set()).add(value)
+    if changed := {name: values for name, values in given.items() if len(values) > 1}:
+        return f"values changed: {changed}"
+    journal = place / "run" / "journal.jsonl"
+    bodies, _size = checked_lines(journal.read_bytes() if journal.exists() else b"")
+    kept = [str(json.loads(b"{" + body)["value"]) for body in bodies]
+    if lost := [values for values in given.values() if not values <= set(kept)]:
+        return f"{lost} were given out and are not in the journal"
+    wake = place / "run" / "wake.json"
+    if wake.exists() and str(json.loads(wake.read_bytes())["at"]) not in given.get("sleep", ()):
+        return "wake.json names another moment"
+    return None if len(bodies) >= told else f"{len(bodies)} values are kept, {told} promised"
+
+
 def _check_request(place: Path, told: int) -> str | None:
     found = list((place / "run").glob("requests/*.json"))
     if told and len(found) != 1:
@@ -187,5 +205,5 @@ CHECKS: dict[str, Callable[[Path, int], str | None]] = {
     "atomic": _check_atomic, "answer": _check_answer, "kept": _check_kept,
     "identity": _check_identity, "resume": _check_resume, "record": _check_record,
     "keeper": _check_keeper, "checkpoint": _check_checkpoint, "step": _check_step,
-    "request": _check_request, "store": _check_store,
+    "request": _check_request, "sleeper": _check_sleeper, "store": _check_store,
 }  # fmt: skip

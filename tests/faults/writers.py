@@ -188,6 +188,29 @@ def step(place: Path) -> None:
             ack(number)
 
 
+def sleeper(place: Path) -> None:
+    """The SDK's recorded values, and a sleep for which the process leaves with 75."""
+    _be_an_agent(place)
+    from supervisor.agent import Agent, AsleepExit
+
+    def note(word: object) -> None:
+        ledger = os.open(place / "ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.write(ledger, f"{word}\n".encode())
+        os.close(ledger)
+
+    with Agent() as agent:
+        ready()
+        for number in range(1, ROUNDS):
+            note(f"{number}={agent.uuid()}")
+            ack(number)
+        try:
+            agent.sleep(600)
+        except AsleepExit as leaving:
+            note(f"sleep={leaving.at}")
+            ack(ROUNDS)
+            raise
+
+
 def request(place: Path) -> None:
     """The SDK's question, after which the process leaves with 75."""
     _be_an_agent(place)
@@ -240,5 +263,5 @@ def warm() -> None:
 SUBJECTS: dict[str, Callable[[Path], int | None]] = {
     "atomic": atomic, "answer": answer, "kept": kept, "identity": identity, "resume": resume,
     "record": record, "keeper": keeper, "checkpoint": checkpoint, "step": step,
-    "request": request, "store": store,
+    "request": request, "sleeper": sleeper, "store": store,
 }  # fmt: skip
