@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, fleet, flood, growth, restart
+from bench import adoption, calls, durable, fleet, flood, growth, restart
 from bench.figures import Report, head
 
 PARTS = {
@@ -17,6 +17,7 @@ PARTS = {
     "flood": flood.measure,
     "growth": growth.measure,
     "calls": calls.measure,
+    "durable": durable.measure,
 }
 
 

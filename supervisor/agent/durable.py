@@ -49,8 +49,10 @@ class Durable:
         """
         self._entered()
         result: T = self._steps.run(fn, args, kwargs)
-        self._progress.completed_steps = len(self._journal)
-        self._progress.touch()
+        completed = len(self._journal)
+        if completed != self._progress.completed_steps:  # a replay shows nothing new
+            self._progress.completed_steps = completed
+            self._progress.touch()
         return result
 
     def durable(self, fn: Callable[P, T]) -> Callable[P, T]:
