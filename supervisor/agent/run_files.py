@@ -95,6 +95,13 @@ class RunFiles:
             return None
         return value if isinstance(value, dict) else None
 
+    def touch(self, name: str) -> None:
+        """Give ``name`` the time of now, if it is there and may be touched."""
+        try:
+            os.utime(self.path(name))
+        except OSError:
+            pass
+
     def remove(self, name: str) -> None:
         """Remove ``name`` if it is there."""
         remove(self.path(name))

@@ -12,13 +12,16 @@ from supervisor.core.budget import hold_for_budget, settle_budget
 from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
 from supervisor.core.effects import DeliverAnswer, Refusal
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
+from supervisor.core.fold import BY_DEFAULT, BY_TIMEOUT
 from supervisor.core.rule import AlwaysRule
-from supervisor.core.run import FINAL, Answer, Request, RequestState, Status
+from supervisor.core.run import ALIVE, FINAL, Answer, Request, RequestState, Status
 from supervisor.core.sleeping import wake_by_answer
 from supervisor.core.text import safe_text
 from supervisor.core.times import utc_text
 from supervisor.core.turn import Turn
 
+SAME_TIME_S = 0.05
+"""The clock of a file system is coarser than ours by a few milliseconds."""
 ID_TAIL = 4
 """Characters of the run id in a request's public id."""
 
@@ -30,9 +33,7 @@ def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
     known = _by_file(turn, fact.request.file_id)
     if known is not None and known.sha256 == fact.request.sha256:
         if known.state is RequestState.OPEN:
-            # Asked again by the attempt after the one that died asking.
-            if turn.state.status is Status.RUNNING:
-                turn.record(e.WaitBegan(f"asks {known.id}: {known.title}"))
+            _ask_again(turn, known, fact.written_at)
             return
         if known.state is RequestState.ANSWERED or _is_still_expired(turn, known, fact.request):
             turn.want(DeliverAnswer(known))
@@ -46,6 +47,22 @@ def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
         )
         return
     _open(turn, fact.request, fact.rules)
+
+
+def _ask_again(turn: Turn, known: Request, written_at: float | None) -> None:
+    """By the attempt after the one that died asking, if it was this one that wrote the file.
+
+    An engine that starts reads every file anew: what a dead attempt left there must not make a
+    working one wait.
+    """
+    state, newest = turn.state, turn.state.newest_attempt
+    if known.epoch != state.epoch:
+        began = newest.started_at - SAME_TIME_S if newest is not None else 0.0
+        if state.status not in ALIVE or (written_at is not None and written_at < began):
+            return
+        turn.record(e.RequestAskedAgain(known.id, state.epoch))
+    if turn.state.status is Status.RUNNING:
+        turn.record(e.WaitBegan(f"asks {known.id}: {known.title}"))
 
 
 def _open(turn: Turn, draft: Request, rules: tuple[AlwaysRule, ...]) -> None:
@@ -63,7 +80,7 @@ def _open(turn: Turn, draft: Request, rules: tuple[AlwaysRule, ...]) -> None:
         answer = Answer(said_by(rule), turn.now.wall, request.sha256, allow=True, rule_id=rule.id)
         _apply_answer(turn, request, answer)
     elif state.spec.unattended and request.default is not None:
-        answer = default_answer(request, "default (unattended)", turn.now.wall)
+        answer = default_answer(request, BY_DEFAULT, turn.now.wall)
         _apply_answer(turn, request, answer)
 
 
@@ -120,7 +137,7 @@ def expire_request(turn: Turn, request: Request) -> None:
     is_yes = request.kind == "approve" and request.default is True
     is_consent = is_yes and not turn.state.spec.unattended
     if request.on_timeout == "default" and request.default is not None and not is_consent:
-        _apply_answer(turn, request, default_answer(request, "timeout (default)", turn.now.wall))
+        _apply_answer(turn, request, default_answer(request, BY_TIMEOUT, turn.now.wall))
         return
     turn.record(e.RequestClosed(request.id, expired=True, why="nobody answered in time"))
     closed = _by_file(turn, request.file_id)
@@ -156,7 +173,7 @@ def _go_on(turn: Turn, reason: str) -> None:
     """A parked run starts on any closed question; a waiting one runs when none is left."""
     if turn.state.status is Status.PARKED:
         wake_by_answer(turn, reason)
-    elif turn.state.status is Status.WAITING and not turn.state.open_requests:
+    elif turn.state.status is Status.WAITING and not turn.state.asked_now:
         turn.record(e.WaitEnded(reason))
 
 

@@ -58,7 +58,7 @@ def _spawn_done(turn: Turn, fact: f.SpawnDone) -> None:
     if fact.epoch != turn.state.epoch or turn.state.status not in ALIVE:
         return
     turn.record(e.AttemptStarted(fact.epoch, fact.pid, fact.pid_started, fact.adopted))
-    asked = [r for r in turn.state.open_requests if r.epoch == turn.state.epoch]
+    asked = turn.state.asked_now
     if turn.state.status is Status.RUNNING and asked:
         # It asked before the keeper's reply reached us: its clocks must stand from now on.
         turn.record(e.WaitBegan(f"asks {asked[0].id}: {asked[0].title}"))
@@ -246,8 +246,8 @@ def _resume(turn: Turn, fact: f.ResumeWanted) -> None:
         return
     turn.record(e.RunResumed(fact.by))
     turn.want(HoldStill(turn.state.epoch, still=is_held_still(turn.state)))
-    if turn.state.open_requests:
-        turn.record(e.WaitBegan(f"asks {turn.state.open_requests[0].id}"))
+    if turn.state.asked_now:
+        turn.record(e.WaitBegan(f"asks {turn.state.asked_now[0].id}"))
 
 
 def _service_back(turn: Turn, fact: f.ServiceBack) -> None:

@@ -317,6 +317,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     ),
     e.RequestOpened: _opened,
     e.RequestReminded: _reminded,
+    e.RequestAskedAgain: lambda event: f"asks {safe_text(event.request_id, limit=80)} again",
     e.RequestAnswered: _answered,
     e.RequestClosed: _closed,
     e.AlwaysRuleSet: _rule_set,

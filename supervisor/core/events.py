@@ -271,6 +271,14 @@ class RequestReminded(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAskedAgain(Event):
+    """A later attempt asks the open question of an earlier one: now this attempt waits for it."""
+
+    request_id: str
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
 class RequestAnswered(Event):
     """Exactly one answer was accepted."""
 

@@ -131,6 +131,8 @@ class RequestSeen(Fact):
     request: Request
     rules: tuple[AlwaysRule, ...] = ()
     """All rules that stand; which of them holds here is decided by ``core.always``."""
+    written_at: float | None = None
+    """Unix seconds of its file; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ KEPT_DAYS = 8
 KEPT_CHECKPOINTS = 3
 """Good generations that can still be resumed from."""
 KEPT_DEATHS = 32
+KEPT_TURNS = 20
+"""Questions settled by no person; as many closed ones are kept, so nobody can use more."""
+BY_DEFAULT, BY_TIMEOUT = "default (unattended)", "timeout (default)"
+"""Who answered where no person did; so does a standing rule."""
 
 CRASHES = frozenset(
     {
@@ -232,7 +236,7 @@ def _ending(state: RunState, event: e.AttemptEnding, _at: Moment) -> RunState:
 
 
 def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
-    return changed(state, retries_in_row=0, deaths=(), clock_used_s=0.0)
+    return changed(state, retries_in_row=0, deaths=(), unattended_turns=(), clock_used_s=0.0)
 
 
 def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
@@ -279,6 +283,7 @@ def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Momen
         progress_at=at,
         retries_in_row=0,
         deaths=(),
+        unattended_turns=(),
         # Whoever gets further may nap again, but not without a pause.
         naps=min(state.naps, 1),
     )
@@ -315,7 +320,29 @@ def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> 
         else r
         for r in state.requests
     )
-    return changed(state, requests=_bounded(requests), progress_at=at, settled_epoch=state.epoch)
+    by = event.answer.by
+    is_alone = by in (BY_DEFAULT, BY_TIMEOUT) or event.answer.rule_id is not None
+    return changed(
+        state,
+        requests=_bounded(requests),
+        progress_at=at,
+        unattended_turns=_turns(state, at) if is_alone else state.unattended_turns,
+        settled_epoch=state.epoch,
+    )
+
+
+def _turns(state: RunState, at: Moment) -> tuple[Moment, ...]:
+    """One more that no person took; an attempt that settles many of them counts once."""
+    if state.settled_epoch == state.epoch:
+        return state.unattended_turns
+    return (*state.unattended_turns, at)[-KEPT_TURNS:]
+
+
+def _request_asked_again(state: RunState, event: e.RequestAskedAgain, _at: Moment) -> RunState:
+    requests = tuple(
+        replace(r, epoch=event.epoch) if r.id == event.request_id else r for r in state.requests
+    )
+    return changed(state, requests=requests)
 
 
 def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunState:
@@ -327,7 +354,10 @@ def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunS
         for r in state.requests
     )
     settled = state.epoch if event.expired else state.settled_epoch
-    return changed(state, requests=_bounded(requests), settled_epoch=settled)
+    turns = _turns(state, at) if event.expired else state.unattended_turns
+    return changed(
+        state, requests=_bounded(requests), settled_epoch=settled, unattended_turns=turns
+    )
 
 
 def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
@@ -377,6 +407,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.CheckpointRolledBack: _rolled_back,
     e.RequestOpened: _request_opened,
     e.RequestReminded: _request_reminded,
+    e.RequestAskedAgain: _request_asked_again,
     e.RequestAnswered: _request_answered,
     e.RequestClosed: _request_closed,
     e.AnomalyFlagged: _anomaly_flagged,

@@ -7,7 +7,7 @@ from supervisor.core.backoff import decide_delay_s
 from supervisor.core.classify import decide_exit_kind, exit_cause
 from supervisor.core.due import task_left_s
 from supervisor.core.facts import Exited
-from supervisor.core.fold import CRASHES
+from supervisor.core.fold import CRASHES, KEPT_TURNS
 from supervisor.core.moment import seconds_between
 from supervisor.core.run import ALIVE, Exit, ExitKind, RunState, Then, Wake
 from supervisor.core.sleeping import sleep, with_usable_wake
@@ -49,6 +49,9 @@ def follow_exit(turn: Turn, end: Exit, wake: Wake | None = None) -> None:
         time_out(turn)
     elif end.kind is ExitKind.DONE:
         _finish(turn, end)
+    elif wake is None and (loop := _question_loop(turn, end)):
+        turn.flag("question-loop", loop, key=str(turn.state.epoch), severity="error")
+        turn.record(e.RunHeld(f"question loop: {loop}"))
     elif end.kind is ExitKind.PARKED and wake is not None:
         sleep(turn, wake)
     elif end.kind is ExitKind.PARKED:
@@ -119,6 +122,31 @@ def _retry(turn: Turn, end: Exit) -> None:
 def retry_cause(state: RunState) -> str:
     """Why the attempt after a backoff begins, for people."""
     return f"retry {state.retries_in_row} after {state.reason}"
+
+
+def _question_loop(turn: Turn, end: Exit) -> str | None:
+    """Why this is a loop: attempt after attempt leaves with a question that no person settles.
+
+    Such a turn uses up no retry, so without a bound an unattended agent that asks something new
+    each time would start again as fast as the machine can.
+    """
+    state, window_s = turn.state, turn.state.spec.retry.crash_loop_window_s
+    if end.kind is ExitKind.PARKED:
+        goes_on_alone = all(
+            r.expires_at is not None and r.on_timeout != "park" for r in state.open_requests
+        )
+    else:
+        goes_on_alone = end.kind is ExitKind.TRY_LATER and state.settled_epoch == state.epoch
+    turns = state.unattended_turns
+    if not goes_on_alone or len(turns) < KEPT_TURNS:
+        return None
+    span_s = seconds_between(turns[0], turn.now)
+    if span_s > window_s:
+        return None
+    return (
+        f"{len(turns)} attempts in {span_s:.0f} s each left with a question that no person "
+        "answered, without a new checkpoint"
+    )
 
 
 def _crash_loop(turn: Turn) -> str | None:

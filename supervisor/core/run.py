@@ -300,6 +300,9 @@ class RunState:
     settled_epoch: int = 0
     """The epoch in which a question was last answered or expired. Counted in attempts, because
     a wall clock set back would make an old answer look like one given just now."""
+    unattended_turns: tuple[Moment, ...] = ()
+    """When a question was settled by no person, once an attempt, since the last checkpoint
+    progress; the newest 20."""
     recoveries: int = 0
     """Attempts that resumed from a checkpoint after a crash."""
     spent: tuple[tuple[int, float], ...] = ()
@@ -309,6 +312,11 @@ class RunState:
     def open_requests(self) -> tuple[Request, ...]:
         """Requests still without an answer, oldest first."""
         return tuple(r for r in self.requests if r.state is RequestState.OPEN)
+
+    @property
+    def asked_now(self) -> tuple[Request, ...]:
+        """Those of them that the newest attempt asks; the rest were left by dead ones."""
+        return tuple(r for r in self.open_requests if r.epoch == self.epoch)
 
     @property
     def newest_attempt(self) -> Attempt | None:

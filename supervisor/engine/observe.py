@@ -217,7 +217,13 @@ class Observer:
             return
         for problem in draft.problems:
             self._flag(run_id, "request-field", f"{name}: {problem}")
-        self._feed(run_id, f.RequestSeen(draft.request))
+        self._feed(run_id, f.RequestSeen(draft.request, written_at=self._written_at(run_id, name)))
+
+    def _written_at(self, run_id: str, name: str) -> float | None:
+        try:
+            return (self._project.run_dir(run_id) / name).lstat().st_mtime
+        except OSError:
+            return None  # Removed since: the next look withdraws it.
 
     async def _checkpoint(self, run_id: str) -> None:
         state = self._state_of(run_id)

@@ -141,7 +141,9 @@ class Ending:
                 self._arm(attempt)
 
     def hold(self, attempt: Attempt, *, is_still: bool) -> None:
-        """SIGSTOP or SIGCONT to everything of it."""
+        """SIGSTOP or SIGCONT to everything of it; what is being ended stands still no more."""
+        if is_still and (attempt.sent_signal is not None or attempt.is_killing):
+            return
         attempt.is_held = is_still
         number = signal.SIGSTOP if is_still else signal.SIGCONT
         self._signal_group(attempt, number)
@@ -160,8 +162,8 @@ class Ending:
         if grace > 0 and attempt.sent_signal != number and not attempt.is_killing:
             attempt.sent_signal = number
             self._signal_group(attempt, number)
-            if attempt.is_held:
-                # What is stopped cannot use its grace.
+            if attempt.is_held or not attempt.is_own:
+                # What is stopped cannot use its grace; another keeper may have stopped it.
                 self.hold(attempt, is_still=False)
         if grace <= 0:
             self._kill(attempt)

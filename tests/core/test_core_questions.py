@@ -321,3 +321,92 @@ def test_closed_questions_are_kept_up_to_twenty_and_open_ones_always() -> None:
     assert story.request(kept_open).state is RequestState.OPEN
     assert story.state.request_count == 61
     assert len(story.recorded(e.RequestAnswered)) == 60
+
+
+# -- whose question it is ---------------------------------------------------------------------
+
+
+def _second_attempt() -> Story:
+    """The first one died asking; the second one works."""
+    story = story_in(Status.WAITING)
+    story.exits(1)
+    return story.next_attempt()
+
+
+def test_an_answer_lets_an_attempt_go_on_though_a_dead_one_left_a_question() -> None:
+    story = _second_attempt()
+    asked = story.asks("another", sha256=OTHER)
+    assert story.state.status is Status.WAITING
+    story.answers(asked)
+    assert story.state.status is Status.RUNNING
+    assert [r.file_id for r in story.state.open_requests] == ["ask"]
+
+
+def test_a_file_that_a_dead_attempt_wrote_makes_no_working_one_wait() -> None:
+    story = _second_attempt()
+    began = story.state.attempts[-1].started_at
+    assert story.feed(f.RequestSeen(a_request(), written_at=began - 5.0)).events == ()
+    assert story.state.status is Status.RUNNING
+    story.feed(f.RequestSeen(a_request(), written_at=began + 5.0))
+    assert story.state.status is Status.WAITING
+    assert story.state.open_requests[0].epoch == story.state.epoch
+    story.answers(story.state.open_requests[0])
+    assert story.state.status is Status.RUNNING
+
+
+def test_a_pause_does_not_make_a_working_attempt_wait_for_a_dead_ones_question() -> None:
+    story = _second_attempt()
+    story.feed(f.PauseWanted("kim"))
+    story.feed(f.ResumeWanted("kim"))
+    assert story.state.status is Status.RUNNING
+
+
+# -- questions that nobody answers, one after the other -----------------------------------------
+
+
+@pytest.mark.parametrize("how", ["unattended", "expired", "parked"])
+def test_a_new_question_in_each_attempt_ends_in_a_hold(how: str) -> None:
+    story = Story(a_spec(unattended=how == "unattended")).start()
+    for number in range(30):
+        expires = None if how == "unattended" else story.now.wall + 1.0
+        story.asks(f"ask-{number}", default=False, on_timeout="deny", expires_at=expires)
+        if how == "parked":
+            story.exits(75)
+            if story.state.status is Status.HELD:
+                break
+        if how != "unattended":
+            story.wait(1.0).tick()
+        if how != "parked":
+            story.exits(75)
+        if story.state.status is Status.HELD:
+            break
+        story.spawned()
+    assert story.state.status is Status.HELD
+    assert "question loop: 20 attempts" in story.state.reason
+    assert story.state.retries == 0
+    story.feed(f.RestartWanted("kim"))
+    assert story.state.status is Status.STARTING and story.state.unattended_turns == ()
+
+
+def test_questions_that_a_person_answers_or_a_checkpoint_between_them_make_no_loop() -> None:
+    story = Story(a_spec(unattended=True)).start()
+    for number in range(60):
+        if number % 15 == 14:
+            story.checkpoints(number)
+        if number % 2:
+            story.answers(story.asks(f"ask-{number}"))
+        else:
+            story.asks(f"ask-{number}", default=True)
+        story.exits(75)
+        story.spawned()
+    assert story.state.status is Status.RUNNING
+
+
+def test_questions_settled_alone_but_slowly_make_no_loop() -> None:
+    story = Story(a_spec(unattended=True)).start()
+    for number in range(40):
+        story.asks(f"ask-{number}", default=True)
+        story.wait(60.0)
+        story.exits(75)
+        story.spawned()
+    assert story.state.status is Status.RUNNING
