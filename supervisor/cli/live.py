@@ -66,18 +66,54 @@ class Live:
         self._client.close()
 
     def _reconnect(self, lost: ConnectionLostError) -> None:
-        self._client.close()
-        end = time.monotonic() + RECONNECT_S
-        while True:
-            try:
-                self._client = connect(self._project)
-                missed = self._client.call("subscribe", {"since": self.mirror.seq})
-                break
-            except (NotRunningError, ConnectionLostError):
-                if time.monotonic() > end:
-                    raise lost from None
-                time.sleep(LOOK_EVERY_S)
+        since = {"since": self.mirror.seq}
+        self._client, missed = _again(self._project, self._client, lost, "subscribe", since)
         if "runs" in missed:
             self.mirror.replace(missed)
         else:
             self.mirror.take_events(missed["events"], self._see)
+
+
+class Steady:
+    """Calls that only read, over one connection after another."""
+
+    def __init__(self, project: Project, client: SyncClient) -> None:
+        """``client`` is ours from now on."""
+        self._project = project
+        self._client = client
+
+    def call(self, method: str, params: dict[str, Any]) -> Any:
+        """As of ``SyncClient``; asked again of the next engine when this one is gone.
+
+        ConnectionLostError when no engine came back in time.
+        """
+        try:
+            return self._client.call(method, params)
+        except ConnectionLostError as lost:
+            self._client, reply = _again(self._project, self._client, lost, method, params)
+            return reply
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def _again(
+    project: Project,
+    client: SyncClient,
+    lost: ConnectionLostError,
+    method: str,
+    params: dict[str, Any],
+) -> tuple[SyncClient, Any]:
+    """A new connection and the reply that the old one did not bring."""
+    client.close()
+    end = time.monotonic() + RECONNECT_S
+    while True:
+        try:
+            client = connect(project)
+            return client, client.call(method, params)
+        except (NotRunningError, ConnectionLostError):
+            client.close()
+            if time.monotonic() > end:
+                raise lost from None
+            time.sleep(LOOK_EVERY_S)

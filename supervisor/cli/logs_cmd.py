@@ -6,11 +6,11 @@ import argparse
 import time
 
 from supervisor.cli import output
+from supervisor.cli.live import Steady
 from supervisor.cli.log_lines import LogLine, LogLines
-from supervisor.cli.session import connect, snapshot
+from supervisor.cli.session import connect
 from supervisor.cli.status_cmd import find
 from supervisor.config.paths import Project
-from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
 
@@ -33,8 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, project: Project) -> int:
     """Print the end of the output; with ``-f`` go on until the run is over."""
-    with connect(project) as client:
-        state = find(list(Mirror(snapshot(client)).runs.values()), arguments.name)
+    client = Steady(project, connect(project))
+    try:
+        state = find(list(Mirror(client.call("snapshot", {})).runs.values()), arguments.name)
         wanted = ["err"] if arguments.stderr else ["out"] if arguments.stdout else ["out", "err"]
         printer = _Printer(as_json=arguments.json, with_heads=len(wanted) > 1)
         streams = {name: _Stream(client, state.id, name) for name in wanted}
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
         is_over = not arguments.follow
         while not is_over:
             # Asked before reading: what came until the run was over is printed.
-            is_over = Mirror(snapshot(client)).runs[state.id].status in FINAL
+            is_over = Mirror(client.call("snapshot", {})).runs[state.id].status in FINAL
             has_more = True
             while has_more:
                 has_more = False
@@ -53,13 +54,15 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
                 time.sleep(LOOK_EVERY_S)
         for name, stream in streams.items():
             printer.show(name, stream.lines.rest())
+    finally:
+        client.close()
     return 0
 
 
 class _Stream:
     """One output file, read piece by piece, given out in whole lines."""
 
-    def __init__(self, client: SyncClient, run_id: str, name: str) -> None:
+    def __init__(self, client: Steady, run_id: str, name: str) -> None:
         self._client = client
         self._run = run_id
         self._name = name

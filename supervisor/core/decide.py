@@ -74,6 +74,19 @@ def _spawn_refused(turn: Turn, fact: f.SpawnRefused) -> None:
     follow_exit(turn, Exit(ExitKind.STOPPED if stopping else kind, fact.message, at=fact.at))
 
 
+def _spawn_blocked(turn: Turn, fact: f.SpawnBlocked) -> None:
+    """Nothing was started and nothing failed: no retry is used up, the operator has to look."""
+    state = turn.state
+    if fact.epoch != state.epoch or state.status not in ALIVE or state.pid is not None:
+        return
+    if state.ending in (Then.STOP, Then.RESTART):
+        follow_exit(turn, Exit(ExitKind.STOPPED, fact.message, at=fact.at))
+        return
+    turn.flag("lock-held", fact.message, key=str(state.epoch), severity="error")
+    turn.record(e.AttemptExited(state.epoch, Exit(ExitKind.TRY_LATER, fact.message, at=fact.at)))
+    turn.record(e.RunHeld(fact.message))
+
+
 def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
     state = turn.state
     if state.status in FINAL:
@@ -292,6 +305,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.StartWanted: _start,
     f.SpawnDone: _spawn_done,
     f.SpawnRefused: _spawn_refused,
+    f.SpawnBlocked: _spawn_blocked,
     f.Exited: decide_exited,
     f.ProgressSeen: _progress,
     f.ProgressBad: _progress_bad,

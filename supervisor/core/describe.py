@@ -334,6 +334,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.EngineStopping: lambda event: f"engine leaving (asked by {safe_text(event.by, limit=60)})",
     e.HistoryLost: lambda event: (
         f"history lost: {safe_text(event.problem, limit=240)}; {event.runs} runs go on"
+        + (f"; the file is now {safe_text(event.set_aside, limit=200)}" if event.set_aside else "")
     ),
     e.HistoryForgotten: lambda event: (
         f"{event.count} events up to {event.up_to} and {event.runs} finished runs forgotten (age)"

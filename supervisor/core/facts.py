@@ -48,6 +48,16 @@ class SpawnRefused(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class SpawnBlocked(Fact):
+    """Something of an earlier attempt holds the run's lock and did not end in time."""
+
+    epoch: int
+    message: str
+    """Who holds it."""
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Exited(Fact):
     """Nothing of an attempt lives any more."""
 

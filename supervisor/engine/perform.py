@@ -37,8 +37,12 @@ from supervisor.engine.secrets import Secrets
 from supervisor.engine.spending import budget_request
 from supervisor.errors import LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
+from supervisor.process.lock_holders import lock_holders
 
 PERMANENT_CODES = frozenset({"spawn"})
+BUSY_LIMIT_S = 30.0
+"""How long an attempt waits for the lock; nothing may stay starting for over a minute."""
+BUSY_FIRST_S, BUSY_LAST_S = 0.1, 2.0
 DEADLINE_TOLERANCE_S = 0.05
 """A deadline that moved less than this is not worth telling the keeper."""
 
@@ -162,6 +166,10 @@ class Performer:
                 return  # Its exit notice is on the way again.
             if error.code == "lost":
                 return  # Perhaps it lives: the next engine finds out, from the same status.
+            if error.code == "busy":
+                message = await self._who_holds(order)
+                self._feed(run_id, f.SpawnBlocked(effect.epoch, message, at=self._clock().wall))
+                return
             self._feed(
                 run_id,
                 f.SpawnRefused(
@@ -177,13 +185,38 @@ class Performer:
 
     async def _insist(self, order: SpawnOrder) -> LivingAttempt:
         """Ask until there is an answer: after a time-out the attempt may live, and saying that it
-        failed would leave a process that no other attempt could ever pass (I3)."""
+        failed would leave a process that no other attempt could ever pass (I3). While something
+        of an earlier attempt lives nothing was tried yet: it is asked again, up to a bound."""
+        end, pause_s = time.monotonic() + BUSY_LIMIT_S, BUSY_FIRST_S
         while True:
             try:
                 return await self._keeper.spawn(order)
             except KeeperError as error:
-                if error.code != "timeout":
+                if error.code == "timeout":
+                    continue
+                if error.code != "busy" or not self._may_wait(order, end):
                     raise
+            if pause_s == BUSY_FIRST_S:
+                await self._say_who_holds(order)
+            await asyncio.sleep(pause_s)
+            pause_s = min(BUSY_LAST_S, pause_s * 2.0)
+
+    def _may_wait(self, order: SpawnOrder, end: float) -> bool:
+        state = self._state_of(order.run)
+        is_wanted = state is not None and state.epoch == order.epoch and state.ending is None
+        return is_wanted and time.monotonic() < end
+
+    async def _say_who_holds(self, order: SpawnOrder) -> None:
+        words, now = await self._who_holds(order), self._clock().wall
+        key = f"lock-held:{order.epoch}"
+        anomaly = Anomaly(key, "lock-held", "warning", words, now, "longwatch")
+        self._feed(order.run, f.Noticed(anomaly))
+
+    async def _who_holds(self, order: SpawnOrder) -> str:
+        found = await asyncio.to_thread(lock_holders, order.lock)
+        named = ", ".join(f"pid {pid} ({name})" for pid, name in found[:5])
+        who = named or "a process that we may not look into"
+        return f"the run's lock is held by {who}, of an earlier attempt; end it, then restart"
 
     async def _order(self, state: RunState, effect: Spawn) -> SpawnOrder:
         project, spec = self._project, self._secrets.for_launch(state)
@@ -282,6 +315,4 @@ def _is_same(told: float | None, now: float | None) -> bool:
 
 
 def _explain(error: KeeperError) -> str:
-    if error.code == "busy":
-        return "a process of an earlier attempt still lives and holds the run's lock"
     return f"could not be started: {error.message}"

@@ -205,6 +205,7 @@ FACTS: tuple[f.Fact, ...] = (
     f.StartWanted(),
     f.SpawnDone(1, 2, 3),
     f.SpawnRefused(1, "busy", permanent=False, at=0.0),
+    f.SpawnBlocked(1, "held by pid 7", at=0.0),
     f.Exited(1, 0.0, 1),
     f.ProgressSeen(Progress("working")),
     f.ProgressBad("torn"),

@@ -338,3 +338,11 @@ def test_without_a_delay_the_next_attempt_is_stored_with_the_exit() -> None:
     assert story.state.status is Status.STARTING
     assert story.state.attempt == 2
     assert story.state.retries == 1
+
+
+def test_a_lock_that_stays_held_holds_the_run_and_uses_up_no_retry() -> None:
+    story = Story()
+    story.feed(f.StartWanted())
+    story.feed(f.SpawnBlocked(1, "the run's lock is held by pid 77 (sleep)", at=story.now.wall))
+    assert story.state.status is Status.HELD and "pid 77" in story.state.reason
+    assert (story.state.retries, story.state.deaths) == (0, ())
