@@ -9,18 +9,12 @@ from __future__ import annotations
 from supervisor.core import events as e
 from supervisor.core.effects import AskForBudget, HoldStill
 from supervisor.core.facts import BudgetUsedUp
-from supervisor.core.fold import DAY_S
 from supervisor.core.run import Request, RequestState, RunState, Status, Then
 from supervisor.core.spec import Budget, BudgetAction
 from supervisor.core.turn import Turn
 
 BUDGET_PREFIX = "longwatch.budget-"
 """Of the file ids of our own questions; an agent's file of such a name is refused."""
-
-
-def day_of(wall: float) -> int:
-    """Number of the day (UTC) since 1970."""
-    return int(wall // DAY_S)
 
 
 def cost_of(state: RunState) -> float:
@@ -62,6 +56,8 @@ def _act(turn: Turn, budget: Budget, key: str, words: str) -> None:
             turn.want(AskForBudget(BUDGET_PREFIX + key, f"{state.agent} {words}"
                                    if key.startswith("run") else words, budget.usd))  # fmt: skip
         elif state.status is Status.RUNNING:  # a new attempt, and the question still stands
+            if asked.epoch != state.epoch:
+                turn.record(e.RequestAskedAgain(asked.id, state.epoch))
             turn.record(e.WaitBegan(f"asks {asked.id}: {asked.title}"))
             turn.want(HoldStill(state.epoch, still=True))
 

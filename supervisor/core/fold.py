@@ -13,7 +13,7 @@ from supervisor.core import events as e
 from supervisor.core.events import Event
 from supervisor.core.lifecycle import IllegalTransitionError, next_status
 from supervisor.core.moment import Moment, seconds_between
-from supervisor.core.progress import Progress, counts_anew, has_moved
+from supervisor.core.progress import counts_anew, has_moved
 from supervisor.core.run import (
     FINAL,
     ON_THE_CLOCK,
@@ -26,15 +26,13 @@ from supervisor.core.run import (
     RunState,
     Status,
 )
+from supervisor.core.spent import spent_after
 
 KEPT_ATTEMPTS = 20
 KEPT_ANOMALIES = 50
 """Newest kept of each source. As many as a progress file may declare, kept apart from ours: an
 anomaly that was forgotten while its file still names it would be flagged anew at every look."""
 KEPT_CLOSED_REQUESTS = 20
-DAY_S = 86400
-KEPT_DAYS = 8
-"""Of spending: a week and today."""
 KEPT_CHECKPOINTS = 3
 """Good generations that can still be resumed from."""
 KEPT_DEATHS = 32
@@ -242,7 +240,8 @@ def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
 def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
     old, new = state.progress, event.progress
     if new.usage is not None and (old is None or old.usage != new.usage):
-        state = changed(state, spent=_spent(state, old, new.usage.cost_usd, at))
+        before = old.usage.cost_usd if old and old.usage else 0.0
+        state = changed(state, spent=spent_after(state.spent, new.usage.cost_usd - before, at))
     if not has_moved(old, new):
         return changed(state, progress=new, progress_epoch=state.epoch, stale=None)
     begins = state.pace_since is None or counts_anew(old, new)
@@ -256,19 +255,6 @@ def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -
         pace_since=at if begins else state.pace_since,
         pace_completed=completed if begins else state.pace_completed,
     )
-
-
-def _spent(
-    state: RunState, old: Progress | None, cost_usd: float, at: Moment
-) -> tuple[tuple[int, float], ...]:
-    """What was spent since the last word counts for the day of this one; a sum never shrinks."""
-    before = old.usage.cost_usd if old and old.usage else 0.0
-    more, today = max(0.0, cost_usd - before), int(at.wall // DAY_S)
-    if not more:
-        return state.spent
-    days = dict(state.spent)
-    days[today] = days.get(today, 0.0) + more
-    return tuple(sorted(days.items()))[-KEPT_DAYS:]
 
 
 def _progress_rejected(state: RunState, event: e.ProgressRejected, _at: Moment) -> RunState:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from supervisor.core.budget import day_of
 from supervisor.core.effects import AskForBudget
 from supervisor.core.events import ProgressReported, Recorded
 from supervisor.core.facts import BudgetUsedUp, Fact
 from supervisor.core.moment import Moment
 from supervisor.core.run import FINAL, Request, RunState
 from supervisor.core.spec import Budget
+from supervisor.core.spent import day_of
 from supervisor.protocol.canonical import request_sha256
 
 
