@@ -96,7 +96,11 @@ class Agent(Asking, Durable):
         self._steps = Steps(self._journal, self._positions, self._shutdown, launch.run_id)
         self._values = Values(self._journal, self._positions, self._shutdown)
         self._sleeps = Sleeps(
-            files, self._values, self._positions, is_supervised=launch.is_supervised
+            files,
+            self._values,
+            self._positions,
+            is_supervised=launch.is_supervised,
+            woken=launch.woken,
         )
         self._tracks = Tracks(
             files, self._checkpoint, self._progress, self._positions, self._shutdown

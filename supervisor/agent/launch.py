@@ -34,6 +34,7 @@ class Launch:
         "run_dir",
         "run_id",
         "task_file",
+        "woken",
     )
 
     def __init__(self, *, run_dir: str, run_id: str, agent_name: str, epoch: int) -> None:
@@ -47,6 +48,8 @@ class Launch:
         self.task_file: str | None = None
         self.resume_from: str | None = None
         """Path of the checkpoint to resume from; None starts from nothing."""
+        self.woken: frozenset[float] = frozenset()
+        """Unix seconds: sleeps until these are over, because the operator woke the run."""
         self.is_supervised = True
         self.lock: int | None = None
         """Descriptor that keeps a second local run out; inherited by nobody."""
@@ -91,7 +94,18 @@ def _supervised(environ: Mapping[str, str], run_dir: str) -> Launch:
         launch.deadline = _seconds(environ, "LONGWATCH_DEADLINE")
     launch.task_file = environ.get("LONGWATCH_TASK_FILE") or None
     launch.resume_from = environ.get("LONGWATCH_RESUME_FROM") or None
+    launch.woken = _moments(environ, "LONGWATCH_WOKEN")
     return launch
+
+
+def _moments(environ: Mapping[str, str], name: str) -> frozenset[float]:
+    text = environ.get(name, "")
+    try:
+        return frozenset(float(part) for part in text.split(",") if part)
+    except ValueError:
+        raise EnvironmentVariableError(
+            f"{name} is {text!r}; Unix seconds separated by commas were expected"
+        ) from None
 
 
 def _whole_number(environ: Mapping[str, str], name: str) -> int:

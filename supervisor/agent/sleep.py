@@ -43,12 +43,19 @@ class Sleeps:
     """The sleeps of one attempt."""
 
     def __init__(
-        self, files: RunFiles, values: Values, positions: Positions, *, is_supervised: bool
+        self,
+        files: RunFiles,
+        values: Values,
+        positions: Positions,
+        *,
+        is_supervised: bool,
+        woken: frozenset[float] = frozenset(),
     ) -> None:
         self._files = files
         self._values = values
         self._positions = positions
         self._is_supervised = is_supervised
+        self._woken = woken
         self._wake: tuple[float, str] | None = None
         self._service: str | None = None
 
@@ -66,6 +73,8 @@ class Sleeps:
         at = self._values.take(
             "sleep", lambda: wake_time(duration, until, time.time()), key, must_sync=True
         )
+        if at in self._woken:
+            at = min(at, time.time())  # The operator did not want to wait for it.
         can_park = park and self._is_supervised and at - time.time() > SHORT_S
         if current_task() is not None:
             return self._wait_awaiting(branch, at, reason, can_park=can_park)

@@ -33,7 +33,7 @@ from supervisor.core.restart import (
 )
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
 from supervisor.core.size import size_words
-from supervisor.core.sleeping import flag_clock_set_back, wake_if_due, wake_up
+from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
 from supervisor.core.turn import Decision, Randomness, Turn
 
 MAX_NAMES = 12
@@ -51,7 +51,7 @@ def _start(turn: Turn, fact: f.StartWanted) -> None:
     if turn.state.status is Status.QUEUED:
         turn.begin_attempt(fact.cause)
     elif turn.state.wake is not None and fact.is_waking:
-        wake_up(turn, fact.cause)
+        wake_early(turn, fact.cause)
 
 
 def _spawn_done(turn: Turn, fact: f.SpawnDone) -> None:
@@ -232,6 +232,9 @@ def _restart(turn: Turn, fact: f.RestartWanted) -> None:
         if turn.state.ending is not Then.RESTART:
             turn.end_attempt(e.AttemptEnding(Then.RESTART, fact.by, reason))
     else:
+        if turn.state.wake is not None:
+            wake_early(turn, reason)
+            return
         if status in FINAL or status is Status.HELD:
             turn.record(e.RunReopened(fact.by, reason))
         elif status is not Status.QUEUED:

@@ -154,6 +154,8 @@ class RunRequeued(Event):
     """Ready for another attempt (restart by the operator, or an answered parked run)."""
 
     reason: str
+    woken_from: float | None = None
+    """The time until which it would have slept, where the operator did not want to wait for it."""
 
 
 @dataclass(frozen=True, slots=True)

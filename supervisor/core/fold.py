@@ -40,6 +40,7 @@ KEPT_TURNS = 20
 """Questions settled by no person; as many closed ones are kept, so nobody can use more."""
 BY_DEFAULT, BY_TIMEOUT = "default (unattended)", "timeout (default)"
 """Who answered where no person did; so does a standing rule."""
+KEPT_WOKEN = 20
 
 CRASHES = frozenset(
     {
@@ -221,6 +222,13 @@ def _wake_moved(state: RunState, event: e.WakeMoved, _at: Moment) -> RunState:
     return changed(state, wake=replace(state.wake, at=event.at)) if state.wake else state
 
 
+def _requeued(state: RunState, event: e.RunRequeued, at: Moment) -> RunState:
+    if event.woken_from is None:
+        return state
+    ahead = tuple(woken for woken in state.woken if woken > at.wall)
+    return replace(state, woken=(*ahead, event.woken_from)[-KEPT_WOKEN:])
+
+
 def _paused(state: RunState, _event: e.RunPaused, _at: Moment) -> RunState:
     return changed(state, wake=replace(state.wake, is_held=True)) if state.wake else state
 
@@ -383,6 +391,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.BackoffMoved: _backoff_moved,
     e.WakeMoved: _wake_moved,
     e.RunParked: _parked,
+    e.RunRequeued: _requeued,
     e.RunPaused: _paused,
     e.RunResumed: _resumed,
     e.AttemptEnding: _ending,

@@ -263,6 +263,9 @@ class RunState:
     """Not before this instant; set in backoff."""
     wake: Wake | None = None
     """While parked: when it starts without an answer; None only an answer does."""
+    woken: tuple[float, ...] = ()
+    """Wake times still ahead that the operator cut short, the newest 20: a program that keeps to
+    its time would go back to sleep until it otherwise."""
     naps: int = 0
     """Sleeps of under a second in a row; see ``core.sleeping``."""
     ending: Then | None = None

@@ -100,6 +100,14 @@ def wake_up(turn: Turn, reason: str) -> None:
     turn.begin_attempt(reason)
 
 
+def wake_early(turn: Turn, reason: str) -> None:
+    """Start it because the operator says so; the attempt is told which sleep is over with that."""
+    wake = turn.state.wake
+    is_ahead = wake is not None and wake.at > turn.now.wall
+    turn.record(e.RunRequeued(reason, wake.at if wake is not None and is_ahead else None))
+    turn.begin_attempt(reason)
+
+
 def wake_by_answer(turn: Turn, reason: str) -> None:
     """Start it, unless the operator holds it asleep: then ``resume`` finds that it is time."""
     wake = turn.state.wake

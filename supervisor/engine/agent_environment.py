@@ -59,6 +59,9 @@ def build_environment(
     left_s = task_left_s(state, now)
     if left_s is not None:
         env["LONGWATCH_DEADLINE"] = f"{now.wall + left_s:.3f}"
+    # Only those ahead: whoever looks at the clock knows of the others. repr reads back exactly.
+    if woken := [repr(at) for at in state.woken if at > now.wall]:
+        env["LONGWATCH_WOKEN"] = ",".join(woken)
     if resume_from is not None:
         env["LONGWATCH_RESUME_FROM"] = str(resume_from)
     return env

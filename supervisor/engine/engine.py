@@ -370,13 +370,19 @@ class Engine:
 
     async def leave(self, *, stop_agents: bool, by: str) -> tuple[bool, list[str]]:
         """End keeper and engine; whether they leave, and the runs that go on."""
-        if stop_agents:
-            await self._stop_all(by)
-        left = [state.id for state in self.runs.active() if state.status in ALIVE]
-        await self.runs.note(e.EngineStopping(by))
-        await self._performer.settle()
-        self._is_keeper_told = True
-        await self._keeper.leave()
+        # A retry or a sleep that ends from now on is for the next engine to begin.
+        self.runs.close()
+        try:
+            if stop_agents:
+                await self._stop_all(by)
+            left = [state.id for state in self.runs.active() if state.status in ALIVE]
+            await self.runs.note(e.EngineStopping(by))
+            await self._performer.settle()
+            self._is_keeper_told = True
+            await self._keeper.leave()
+        except KeeperError:
+            self.runs.reopen()
+            raise
         # The reply to the client goes out first.
         asyncio.get_running_loop().call_later(0.05, self._leave.set)
         return True, left

@@ -164,8 +164,8 @@ class Performer:
         except KeeperError as error:
             if error.code == "gone":
                 return  # Its exit notice is on the way again.
-            if error.code == "lost":
-                return  # Perhaps it lives: the next engine finds out, from the same status.
+            if error.code in ("lost", "leaving"):
+                return  # The next engine finds out whether it lives, from the same status.
             if error.code == "busy":
                 message = await self._who_holds(order)
                 self._feed(run_id, f.SpawnBlocked(effect.epoch, message, at=self._clock().wall))

@@ -81,6 +81,7 @@ class Runs:
         self._decided: dict[str, RunState] = {}
         self._published: dict[str, RunState] = {}
         self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._is_closed = False
         self._newest: dict[str, asyncio.Future[None]] = {}
         """Of each run, what is not stored yet."""
         self.seq = 0
@@ -192,15 +193,22 @@ class Runs:
 
     def close(self) -> None:
         """No timer fires after this."""
+        self._is_closed = True
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
+
+    def reopen(self) -> None:
+        """Set the timers again, when nothing came of leaving."""
+        self._is_closed = False
+        for state in self.active():
+            self.arm(state.id)
 
     def arm(self, run_id: str) -> None:
         """Set the run's timer for whatever is due next."""
         if (old := self._timers.pop(run_id, None)) is not None:
             old.cancel()
-        state = self._decided.get(run_id)
+        state = None if self._is_closed else self._decided.get(run_id)
         wait_s = next_wake_s(state, self._clock()) if state else None
         if wait_s is not None:
             loop = asyncio.get_running_loop()

@@ -25,7 +25,7 @@ ENGINE_FD = 3
 ATTEMPT_VARIABLES = (
     "LONGWATCH_RUN_DIR", "LONGWATCH_RUN_ID", "LONGWATCH_AGENT", "LONGWATCH_EPOCH",
     "LONGWATCH_ATTEMPT", "LONGWATCH_DEADLINE", "LONGWATCH_TASK_FILE", "LONGWATCH_RESUME_FROM",
-    "LONGWATCH_PROTOCOL",
+    "LONGWATCH_PROTOCOL", "LONGWATCH_WOKEN",
 )  # fmt: skip
 """Started from within an agent, a keeper and its engine are no part of that agent's attempt."""
 QUICK_DEATH_S = 10.0

@@ -23,6 +23,9 @@ RESUME_FROM: Final = "LONGWATCH_RESUME_FROM"
 """Path of the newest valid checkpoint; absent on a first start."""
 PROTOCOL: Final = "LONGWATCH_PROTOCOL"
 """``PROTOCOL_VERSION`` as text."""
+WOKEN: Final = "LONGWATCH_WOKEN"
+"""Unix seconds, separated by commas: sleeps until exactly these times are over, because the
+operator woke the run before; absent without any."""
 SERVICES_FILE: Final = "LONGWATCH_SERVICES_FILE"
 """Path of the settings of external services, for ``supervisor.calls``."""
 SHARED_DIR: Final = "LONGWATCH_SHARED_DIR"
@@ -34,5 +37,5 @@ PREFIX: Final = "LONGWATCH_"
 """Every name that starts so is ours; a configuration may not set one."""
 FOR_AGENTS: Final = (
     RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL,
-    SERVICES_FILE, SHARED_DIR,
+    SERVICES_FILE, SHARED_DIR, WOKEN,
 )  # fmt: skip

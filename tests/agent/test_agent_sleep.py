@@ -204,3 +204,12 @@ with Agent() as agent:
     out = room.run(body.replace("{end}", "agent.approve('Go on?')"))[1]
     assert "why='failed'" in out
     assert "why='parked'" in room.run(body.replace("{end}", "pass"))[1]
+
+
+def test_a_sleep_that_the_operator_cut_short_is_over_and_the_next_one_is_not(room: Any) -> None:
+    body = NAP.format(what="600") + "    agent.sleep(500)\n"
+    room.run(body)
+    first = wake(room)["at"]
+    code, out, _err = room.run(body, LONGWATCH_WOKEN=f"1.5,{first!r}")
+    assert (code, out) == (75, "awake\n")
+    assert wake(room)["at"] < first

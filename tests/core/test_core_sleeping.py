@@ -313,6 +313,21 @@ def test_start_and_restart_wake_it_early(wish: f.Fact) -> None:
     assert "kim" in story.state.reason
 
 
+def test_what_was_cut_short_is_remembered_until_its_time_and_nothing_else_is() -> None:
+    story = asleep(3600.0)
+    due = story.now.wall + 3600.0
+    story.feed(f.StartWanted("woken by kim", is_waking=True))
+    assert story.state.woken == (due,)
+    story.spawned().wait(60.0)
+    leaves(story, 60.0)
+    story.wait(60.0).tick()
+    assert story.state.woken == (due,)
+    story.spawned().wait(3600.0)
+    leaves(story, 60.0)
+    story.feed(f.RestartWanted("kim"))
+    assert story.state.woken == (story.now.wall + 60.0,)
+
+
 def test_a_start_that_only_means_to_follow_does_not_wake_it() -> None:
     story = asleep()
     assert not story.feed(f.StartWanted()).events

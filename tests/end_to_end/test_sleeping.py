@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import time
@@ -28,6 +29,13 @@ def sleeper(project: Any, when: str, **settings: Any) -> None:
     project.configure("\n".join(lines) + "\n")
 
 
+def soon(project: Any) -> str:
+    """A word of the shell for a time that leaves room for some commands on this machine."""
+    began = time.monotonic()
+    project.run("status", check=None)
+    return f"$(($(date +%s)+{math.ceil(2 + 8 * (time.monotonic() - began))}))"
+
+
 def ledger(project: Any, run: dict[str, Any]) -> list[tuple[int, float]]:
     """Epoch and time of each start, as the agent itself wrote it."""
     text = (project.run_dir(run) / "ledger").read_text()
@@ -41,7 +49,7 @@ def wake_at(project: Any, run: dict[str, Any]) -> float:
 def test_a_sleep_survives_the_death_of_engine_keeper_and_log_without_a_process(
     project: Any,
 ) -> None:
-    sleeper(project, "$(($(date +%s)+5))")
+    sleeper(project, soon(project))
     project.run("up")
     project.run("start", "sleeper")
     run = project.wait_for("sleeper", "parked")
@@ -49,7 +57,7 @@ def test_a_sleep_survives_the_death_of_engine_keeper_and_log_without_a_process(
     assert run["next_start_at"] == run["wake"]["at"] and run["pid"] is None
     # A log that is lost meanwhile is rebuilt from the records, the time to wake included.
     state = project.directory / ".longwatch" / "records" / run["id"] / "state.json"
-    project.wait("the copy of its state", lambda: '"wake"' in state.read_text())
+    project.wait("the copy of its state", lambda: state.exists() and '"wake"' in state.read_text())
     daemons = project.daemon_pids()
     assert {process.pid for process in project._ours()} == set(daemons)
     for pid in daemons:
@@ -68,7 +76,7 @@ def test_a_sleep_survives_the_death_of_engine_keeper_and_log_without_a_process(
 
 
 def test_a_sleep_that_ended_while_everything_was_down_ends_at_the_cold_start(project: Any) -> None:
-    sleeper(project, "$(($(date +%s)+2))")
+    sleeper(project, soon(project))
     project.run("up")
     project.run("start", "sleeper")
     run = project.wait_for("sleeper", "parked")
@@ -78,7 +86,8 @@ def test_a_sleep_that_ended_while_everything_was_down_ends_at_the_cold_start(pro
     assert len(ledger(project, run)) == 1
     project.run("up")
     done = project.wait_for("sleeper", "succeeded")
-    assert (done["attempt"], done["retries"]) == (2, 0)
+    story = project.run("events").stdout
+    assert (done["attempt"], done["retries"]) == (2, 0), story
 
 
 def test_the_operator_pauses_resumes_and_wakes_a_sleeping_run(project: Any) -> None:
@@ -103,3 +112,33 @@ def test_a_wish_that_makes_no_sense_is_told_with_its_field_and_tried_again(proje
     done = project.run("run", "--headless")
     assert "wake-refused: wake.json: at: found 'when pigs fly'" in done.stdout
     assert "next try in" in done.stdout and "succeeded" in done.stdout
+
+
+SDK_SLEEPER = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    agent.sleep(7200, reason="until the market opens")
+    agent.sleep(3600, reason="until it closes")
+    print("awake", flush=True)
+"""
+
+
+def test_a_program_that_keeps_to_its_time_is_really_woken_by_start(project: Any) -> None:
+    project.script("sleeper.py", SDK_SLEEPER)
+    project.configure('[agents.sleeper]\ncommand = ["{python}", "sleeper.py"]\ntimeout = "none"\n')
+    project.run("up")
+    project.run("start", "sleeper")
+    first = project.wait_for("sleeper", "parked")
+    assert first["reason"].endswith("until the market opens")
+    project.run("start", "sleeper")
+
+    def sleeps_anew() -> Any:
+        run = project.status_of("sleeper")
+        return run if run["status"] == "parked" and run["attempt"] == 2 else None
+
+    second = project.wait("the second sleep", sleeps_anew)
+    assert second["reason"].endswith("until it closes")
+    project.run("restart", "sleeper")
+    done = project.wait_for("sleeper", "succeeded")
+    assert (done["attempt"], done["retries"], done["anomalies"]) == (3, 0, [])

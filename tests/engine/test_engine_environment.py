@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,11 @@ def test_last_words_are_none_without_output_or_of_an_earlier_attempt_or_through_
     log.unlink()
     os.mkfifo(log)
     assert last_words(project, a_run(), str) == ()
+
+
+def test_an_attempt_is_told_which_sleeps_are_over_as_long_as_they_are_ahead() -> None:
+    ahead = NOW.wall + 0.1 + 0.2
+    run = replace(a_run(), woken=(NOW.wall - 1.0, ahead))
+    env = build_environment({}, run, Path("/r"), None, NOW)
+    assert float(env["LONGWATCH_WOKEN"]) == ahead
+    assert "LONGWATCH_WOKEN" not in build_environment({}, a_run(), Path("/r"), None, NOW)
