@@ -12,7 +12,7 @@ from supervisor.core.budget import hold_for_budget, settle_budget
 from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
 from supervisor.core.effects import DeliverAnswer, Refusal
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
-from supervisor.core.fold import BY_DEFAULT, BY_TIMEOUT
+from supervisor.core.fold_requests import BY_DEFAULT, BY_TIMEOUT
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import ALIVE, FINAL, Answer, Request, RequestState, Status
 from supervisor.core.sleeping import wake_by_answer

@@ -10,6 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from supervisor.core import events as e
+from supervisor.core import fold_requests as r
+from supervisor.core.copying import changed
 from supervisor.core.events import Event
 from supervisor.core.lifecycle import IllegalTransitionError, next_status
 from supervisor.core.moment import Moment, seconds_between
@@ -21,8 +23,6 @@ from supervisor.core.run import (
     Attempt,
     Death,
     ExitKind,
-    Request,
-    RequestState,
     RunState,
     Status,
 )
@@ -32,14 +32,9 @@ KEPT_ATTEMPTS = 20
 KEPT_ANOMALIES = 50
 """Newest kept of each source. As many as a progress file may declare, kept apart from ours: an
 anomaly that was forgotten while its file still names it would be flagged anew at every look."""
-KEPT_CLOSED_REQUESTS = 20
 KEPT_CHECKPOINTS = 3
 """Good generations that can still be resumed from."""
 KEPT_DEATHS = 32
-KEPT_TURNS = 20
-"""Questions settled by no person; as many closed ones are kept, so nobody can use more."""
-BY_DEFAULT, BY_TIMEOUT = "default (unattended)", "timeout (default)"
-"""Who answered where no person did; so does a standing rule."""
 KEPT_WOKEN = 20
 
 CRASHES = frozenset(
@@ -49,19 +44,6 @@ CRASHES = frozenset(
     }
 )  # fmt: skip
 """Exits that count against the restart policy."""
-
-
-_SLOTS = tuple((name, getattr(RunState, name)) for name in RunState.__slots__)
-
-
-def changed(state: RunState, **changes: Any) -> RunState:
-    """``dataclasses.replace`` for a run's state, at a third of its cost: every event needs one."""
-    copy = object.__new__(RunState)
-    for name, slot in _SLOTS:
-        slot.__set__(copy, changes.pop(name) if name in changes else slot.__get__(state))
-    if changes:
-        raise TypeError(f"a run has no {', '.join(changes)}")
-    return copy
 
 
 def apply(state: RunState | None, run_id: str, event: Event, at: Moment) -> RunState:
@@ -288,78 +270,6 @@ def _rolled_back(state: RunState, event: e.CheckpointRolledBack, _at: Moment) ->
     return changed(state, checkpoints=kept)
 
 
-def _request_opened(state: RunState, event: e.RequestOpened, at: Moment) -> RunState:
-    return changed(
-        state,
-        requests=_bounded((*state.requests, replace(event.request, told_at=at))),
-        request_count=state.request_count + 1,
-        progress_at=at,
-    )
-
-
-def _request_reminded(state: RunState, event: e.RequestReminded, at: Moment) -> RunState:
-    requests = tuple(
-        replace(r, reminded=event.number, told_at=at, is_overdue=r.is_overdue or event.is_overdue)
-        if r.id == event.request_id
-        else r
-        for r in state.requests
-    )
-    return changed(state, requests=requests)
-
-
-def _request_answered(state: RunState, event: e.RequestAnswered, at: Moment) -> RunState:
-    requests = tuple(
-        replace(r, state=RequestState.ANSWERED, answer=event.answer)
-        if r.id == event.request_id
-        else r
-        for r in state.requests
-    )
-    by = event.answer.by
-    is_alone = by in (BY_DEFAULT, BY_TIMEOUT) or event.answer.rule_id is not None
-    return changed(
-        state,
-        requests=_bounded(requests),
-        progress_at=at,
-        unattended_turns=_turns(state, at) if is_alone else state.unattended_turns,
-        settled_epoch=state.epoch,
-    )
-
-
-def _turns(state: RunState, at: Moment) -> tuple[Moment, ...]:
-    """One more that no person took; an attempt that settles many of them counts once."""
-    if state.settled_epoch == state.epoch:
-        return state.unattended_turns
-    return (*state.unattended_turns, at)[-KEPT_TURNS:]
-
-
-def _request_asked_again(state: RunState, event: e.RequestAskedAgain, _at: Moment) -> RunState:
-    requests = tuple(
-        replace(r, epoch=event.epoch) if r.id == event.request_id else r for r in state.requests
-    )
-    return changed(state, requests=requests)
-
-
-def _request_closed(state: RunState, event: e.RequestClosed, at: Moment) -> RunState:
-    closed = RequestState.EXPIRED if event.expired else RequestState.WITHDRAWN
-    requests = tuple(
-        replace(r, state=closed, closed_why=event.why, closed_at=at.wall)
-        if r.id == event.request_id
-        else r
-        for r in state.requests
-    )
-    settled = state.epoch if event.expired else state.settled_epoch
-    turns = _turns(state, at) if event.expired else state.unattended_turns
-    return changed(
-        state, requests=_bounded(requests), settled_epoch=settled, unattended_turns=turns
-    )
-
-
-def _bounded(requests: tuple[Request, ...]) -> tuple[Request, ...]:
-    closed = [r.id for r in requests if r.state is not RequestState.OPEN]
-    forgotten = set(closed[:-KEPT_CLOSED_REQUESTS])
-    return tuple(r for r in requests if r.id not in forgotten)
-
-
 def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> RunState:
     others = tuple(a for a in state.anomalies if a.id != event.anomaly.id)
     is_new = len(others) == len(state.anomalies)
@@ -400,10 +310,10 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.ProgressRejected: _progress_rejected,
     e.CheckpointRecorded: _checkpoint_recorded,
     e.CheckpointRolledBack: _rolled_back,
-    e.RequestOpened: _request_opened,
-    e.RequestReminded: _request_reminded,
-    e.RequestAskedAgain: _request_asked_again,
-    e.RequestAnswered: _request_answered,
-    e.RequestClosed: _request_closed,
+    e.RequestOpened: r.request_opened,
+    e.RequestReminded: r.request_reminded,
+    e.RequestAskedAgain: r.request_asked_again,
+    e.RequestAnswered: r.request_answered,
+    e.RequestClosed: r.request_closed,
     e.AnomalyFlagged: _anomaly_flagged,
 }

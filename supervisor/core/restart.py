@@ -7,7 +7,8 @@ from supervisor.core.backoff import decide_delay_s
 from supervisor.core.classify import decide_exit_kind, exit_cause
 from supervisor.core.due import task_left_s
 from supervisor.core.facts import Exited
-from supervisor.core.fold import CRASHES, KEPT_TURNS
+from supervisor.core.fold import CRASHES
+from supervisor.core.fold_requests import KEPT_TURNS
 from supervisor.core.moment import seconds_between
 from supervisor.core.run import ALIVE, Exit, ExitKind, RunState, Then, Wake
 from supervisor.core.sleeping import sleep, with_usable_wake
