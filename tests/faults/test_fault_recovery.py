@@ -270,7 +270,7 @@ def test_a_deadline_holds_while_the_engine_is_dead(project: FaultProject) -> Non
 def test_a_backoff_is_not_shortened_by_a_new_engine(project: FaultProject) -> None:
     configure(project, "agent", ["sh", "-c", "date +%s.%N >> times; exit 1"])
     text = (project.directory / "config.toml").read_text()
-    (project.directory / "config.toml").write_text(text.replace("= 0.05", "= 1.5"))
+    (project.directory / "config.toml").write_text(text.replace("= 0.05", "= 4.0"))
     project.run("up")
     project.wait_for("agent", "backoff")
     project.kill(project.holders()["engine"])
