@@ -27,7 +27,7 @@ from supervisor.core.effects import (
 )
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
-from supervisor.core.run import ALIVE, Anomaly, RunState
+from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
 from supervisor.engine import checkpoints
 from supervisor.engine.agent_environment import build_environment
 from supervisor.engine.answers import write_answer
@@ -35,10 +35,12 @@ from supervisor.engine.keepsakes import keep_identity
 from supervisor.engine.pace import Pace
 from supervisor.engine.secrets import Secrets
 from supervisor.engine.spending import budget_request
-from supervisor.errors import LongwatchError
+from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 from supervisor.process.lock_holders import lock_holders
 
+DELIVER_AGAIN_S = 1.0
+"""Between two tries to write an answer: its agent waits, or gives up and waits for its retry."""
 PERMANENT_CODES = frozenset({"spawn"})
 BUSY_LIMIT_S = 30.0
 """How long an attempt waits for the lock; nothing may stay starting for over a minute."""
@@ -78,6 +80,8 @@ class Performer:
         self._pace = Pace(time.monotonic, random.SystemRandom().random)
         self._tails: dict[str, asyncio.Task[None]] = {}
         self._told: dict[str, tuple[int, float | None, str]] = {}
+        self._undelivered: set[tuple[str, str]] = set()
+        """Answers, by run and request, that the disk refused."""
         self._environment = dict(os.environ)
         """Decoded once; nothing of ours changes it."""
 
@@ -137,9 +141,30 @@ class Performer:
             request = budget_request(effect, self._clock().wall)
             self._feed(run_id, f.RequestSeen(request))
         elif isinstance(effect, DeliverAnswer):
-            await asyncio.to_thread(self._deliver, run_id, effect)
+            await self._deliver(run_id, effect)
 
-    def _deliver(self, run_id: str, effect: DeliverAnswer) -> None:
+    async def _deliver(self, run_id: str, effect: DeliverAnswer) -> None:
+        """Write the answer file; what the disk refuses is tried again and reported once."""
+        key = run_id, effect.request.id
+        try:
+            await asyncio.to_thread(self._write_answer, run_id, effect)
+        except (EnvironmentFaultError, OSError):
+            loop = asyncio.get_running_loop()
+            loop.call_later(DELIVER_AGAIN_S, self._deliver_again, run_id, effect)
+            if key not in self._undelivered:
+                self._undelivered.add(key)
+                raise
+        else:
+            self._undelivered.discard(key)
+
+    def _deliver_again(self, run_id: str, effect: DeliverAnswer) -> None:
+        state = self._state_of(run_id)
+        if state is not None and state.status not in FINAL:
+            self.perform(run_id, effect)
+        else:
+            self._undelivered.discard((run_id, effect.request.id))
+
+    def _write_answer(self, run_id: str, effect: DeliverAnswer) -> None:
         request = self._secrets.revealed(run_id, effect.request)
         write_answer(self._project.run_dir(run_id), request)
 

@@ -161,6 +161,11 @@ BUGS = (
         is_fast=True,
     ),
     Bug(
+        "an answer that the disk refused is not written again", "engine/perform.py",
+        "            loop.call_later(DELIVER_AGAIN_S, self._deliver_again, run_id, effect)\n", "",
+        f"{RESOURCES}test_an_answer_that_the_disk_refused_once_still_reaches_its_agent",
+    ),
+    Bug(
         "answers are not delivered again", "engine/recover.py",
         "        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED)\n",
         "        if request.state in ()\n",

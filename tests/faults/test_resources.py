@@ -168,6 +168,27 @@ def test_nothing_is_started_stopped_or_acknowledged_before_it_is_stored(
     project.wait_for("two", "running")
 
 
+def test_an_answer_that_the_disk_refused_once_still_reaches_its_agent(
+    project: FaultProject,
+) -> None:
+    """It was stored but never written: the agent came back for it until its retries ended."""
+    configure(project, agent=ledger_agent(project, "ask", 1))
+    reached = project.directory / "reached"
+    point = {"at": "supervisor.engine.perform:write_answer", "when": "before", "do": "full",
+             "once": str(reached)}  # fmt: skip
+    project.environment["LWF_POINTS"] = json.dumps([point])
+    project.hook()
+    project.run("up")
+    project.run("start", "agent")
+    (request,) = project.wait_for("agent", "parked")["requests"]
+    project.ask("answer", id=request["id"], allow=True, comment="go", by="test")
+    project.wait_for("agent", "succeeded")
+    assert reached.exists()
+    assert [line["comment"] for line in project.ledger("agent") if line["what"] == "answered"] == [
+        "go"
+    ]
+
+
 def test_without_descriptors_the_engine_lives_and_serves_again(project: FaultProject) -> None:
     configure(project, agent=ledger_agent(project, "work", 40))
     project.run("up")

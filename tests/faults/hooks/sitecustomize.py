@@ -2,7 +2,8 @@
 
 ``LWF_POINTS`` names them in JSON: a list of ``{"at": "module:Class.name", "when", "do", "once"}``.
 ``when``: ``before`` or ``after`` the call. ``do``: ``engine``, ``keeper`` or ``both`` get SIGKILL,
-``lost`` kills the keeper and raises what the engine would see, ``never`` waits for ever. ``once``
+``lost`` kills the keeper and raises what the engine would see, ``full`` raises what a full disk
+does, ``never`` waits for ever. ``once``
 is a file that is made when the point was reached, so that the next life passes it. A point with
 ``value`` sets a name instead. ``LWF_CLOCK`` is a file with the seconds by which the wall clock of
 the engine is wrong. The product knows nothing of this.
@@ -32,6 +33,11 @@ def _strike(do: str) -> None:
         from supervisor.process.keeper_link import KeeperError
 
         raise KeeperError("lost", "the keeper closed the connection")
+
+    if do == "full":
+        from supervisor.errors import EnvironmentFaultError
+
+        raise EnvironmentFaultError("cannot write: no space left on device")
 
 
 def _is_first(point: dict[str, Any]) -> bool:
