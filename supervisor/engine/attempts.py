@@ -16,6 +16,7 @@ from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, signal_number
 from supervisor.engine.recover import Living, plan_recovery
 from supervisor.engine.runs import Runs
+from supervisor.errors import LongwatchError
 from supervisor.process.exit_record import read_exit_record
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import (
@@ -30,6 +31,10 @@ from supervisor.protocol.wake import read_wake
 
 NO_PID = 2**31 - 1
 """Above every pid there can be: asks the keeper for what lives of an attempt without a leader."""
+
+LAST_LOOKS = 5
+LOOK_AGAIN_S = 0.5
+"""A disk that refuses once is asked again; one that goes on refusing holds nothing up for long."""
 
 
 class Attempts:
@@ -78,7 +83,7 @@ class Attempts:
             self._performer.adopted(state)
         if state.status in ALIVE:
             # Also of one that is gone without a trace: what it wrote last is still to be read.
-            await self._observer.look_finally(state.id)
+            await self._look_finally(state.id)
         for fact in plan.facts:
             # Nobody wrote down that it left, but the attempt itself may have said why.
             if isinstance(fact, f.Exited) and not fact.is_known:
@@ -152,10 +157,22 @@ class Attempts:
         fact = exit_fact(notice)
         if SIGKILL in (notice.signal, (notice.code or 0) - 128):
             fact = replace(fact, is_oom_likely=self._is_oom_likely())
-        await self._observer.look_finally(notice.run)
+        await self._look_finally(notice.run)
         self._performer.ended(notice.run)
         self._runs.feed(notice.run, self._told(state, fact))
         await asyncio.sleep(0)
+
+    async def _look_finally(self, run_id: str) -> None:
+        """The last look; when the disk refuses its copies to the end, the exit still counts.
+
+        Left out, the run would stay running without a process until the next engine.
+        """
+        for _ in range(LAST_LOOKS):
+            try:
+                await self._observer.look_finally(run_id)
+                return
+            except (LongwatchError, OSError):
+                await asyncio.sleep(LOOK_AGAIN_S)
 
 
 def exit_fact(notice: ExitNotice) -> f.Exited:

@@ -121,7 +121,7 @@ BUGS = (
     ),
     Bug(
         "exit decided before the last look", "engine/attempts.py",
-        "        await self._observer.look_finally(notice.run)\n", "",
+        "        await self._look_finally(notice.run)\n", "",
         f"{RESOURCES}test_without_any_hint_a_question_left_behind_still_parks_its_run",
     ),
     Bug(
