@@ -106,3 +106,19 @@ def test_agents_park_while_their_service_is_down_and_finish_when_it_is_back(
         project.wait_for(f"a{n}", "succeeded")
     answered = [entry["who"] for entry in provider.say("/log") if entry["step"] == "ok"]
     assert sorted(answered) == sorted(f"a{n}-{m}" for n in range(3) for m in range(2))
+
+
+def test_a_refused_key_ends_the_run_at_its_first_attempt(project: Any, provider: Loopback) -> None:
+    project.script("asks.py", AGENT)
+    project.configure(
+        '[agents.a0]\ncommand = ["{python}", "asks.py"]\n'
+        f'env = {{ ANTHROPIC_BASE_URL = "{provider.url}", PYTHONPATH = "{ROOT}" }}\n'
+    )
+    project.environment["LONGWATCH_SHARED_DIR"] = str(project.directory / "shared")
+    provider.say("/always", "401")
+    project.run("up")
+    project.run("start", "a0")
+    run = project.wait_for("a0", "failed")
+    assert run["attempt"] == 1 and len(provider.say("/log")) == 1
+    assert "authentication" in project.run("why", "a0").stdout
+    assert run["services"]["anthropic"]["failures"] == 1
