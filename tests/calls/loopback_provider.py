@@ -6,7 +6,7 @@ does what ``POST /always`` said; ``GET /log`` tells when which request came and 
 Steps: ``ok``, ``slow:GAP``, ``429``, ``429:SECONDS`` (retry-after), ``429-reset:SECONDS``
 (rate-limit headers), ``529``, ``500``, ``503``, ``401``, ``400-context``, ``400-credit``, ``400``,
 ``reset`` (mid-stream), ``stall-first``, ``stall-gap``, ``pings``, ``truncated``,
-``overloaded-in-stream``.
+``say:TEXT`` (that answer), ``overloaded-in-stream``.
 """
 
 from __future__ import annotations
@@ -184,7 +184,8 @@ async def _words(writer: Any, name: str, argument: str) -> bool:
     """The text; whether the answer ends here."""
     block = {"type": "text", "text": ""}
     await _event(writer, {"type": "content_block_start", "index": 0, "content_block": block})
-    for number, word in enumerate(WORDS):
+    words = [argument] if name == "say" else WORDS
+    for number, word in enumerate(words):
         if name == "slow":
             await asyncio.sleep(float(argument))
         if number == 2 and name == "reset":
