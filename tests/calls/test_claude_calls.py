@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from supervisor.calls import AsyncClaude, CallError, Claude, FaultKind
 
@@ -122,3 +123,30 @@ async def test_an_event_loop_has_the_same_calls(provider: Any, services: Any) ->
     await claude.close()
     assert message.content[0].text == "The answer is 42."
     assert pieces.count("text") == 4 and pieces[-1] == "message_stop"
+
+
+def test_structured_output_comes_back_as_the_model_it_was_asked_for(
+    claude: Claude, provider: Any
+) -> None:
+    class Weather(BaseModel):
+        city: str
+        degrees: int
+
+    provider.script("529", 'say:{"city": "Bremen", "degrees": 7}')
+    message = claude.messages.parse(**REQUEST, output_format=Weather)
+    assert message.parsed_output == Weather(city="Bremen", degrees=7)
+    assert provider.log()[0]["request"]["output_config"]["format"]["type"] == "json_schema"
+
+
+def test_a_call_can_be_put_off_while_the_service_is_down(provider: Any, services: Any) -> None:
+    services.write(minimum_calls=1, retry_config={"max_retries": 0}, cool_down_seconds=0.4)
+    made = Claude(api_key="test-key-no-secret", base_url=provider.url)
+    provider.script("529", "ok")
+    with pytest.raises(CallError):
+        made.messages.create(**REQUEST)
+    assert not made.service.available()
+    later = made.service.defer(made.messages.create, **REQUEST)
+    assert provider.steps() == ["529"]  # nothing was sent; other work is done meanwhile
+    assert later.result().content[0].text == "The answer is 42."
+    assert later.result() is later.result() and len(provider.steps()) == 2
+    made.close()
