@@ -32,6 +32,7 @@ from supervisor.core.restart import (
     withdraw_requests,
 )
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
+from supervisor.core.service_wake import SERVICE_REST_S
 from supervisor.core.size import size_words
 from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
 from supervisor.core.turn import Decision, Randomness, Turn
@@ -271,7 +272,9 @@ def _service_back(turn: Turn, fact: f.ServiceBack) -> None:
     wake = turn.state.wake
     if turn.state.status is not Status.PARKED or wake is None or wake.service != fact.service:
         return
-    at = turn.now.wall + fact.within_s * turn.rng.random()
+    # From the floor on: who parks for a service that is not down would else start without end.
+    rested = turn.state.status_since.wall + SERVICE_REST_S
+    at = max(turn.now.wall, rested) + fact.within_s * turn.rng.random()
     if at < wake.at:
         turn.record(e.WakeMoved(at, fact.reason))
         wake_if_due(turn)

@@ -17,6 +17,8 @@ from supervisor.core.run import RunState, Status
 SPREAD_S_A_RUN = 0.5
 """Between two returning runs on average."""
 SPREAD_MIN_S, SPREAD_MAX_S = 2.0, 60.0
+SERVICE_REST_S = 5.0
+"""Between parking and a start because of the service; agents wait in place for less than that."""
 PROBER_S = 30.0
 """After which a run that was started to probe and did not call counts as otherwise busy."""
 

@@ -10,7 +10,7 @@ from supervisor.core.breaker import BreakerState
 from supervisor.core.describe import next_words
 from supervisor.core.facts import PauseWanted, ResumeWanted, ServiceBack
 from supervisor.core.run import Status, Wake
-from supervisor.core.service_wake import PROBER_S, Seen, decide_wakes, waiting_for
+from supervisor.core.service_wake import PROBER_S, SERVICE_REST_S, Seen, decide_wakes, waiting_for
 from tests.core.builders import Story, a_spec
 
 OPEN = Seen(BreakerState.OPEN, 0.0, 3)
@@ -58,7 +58,7 @@ def test_all_come_back_spread_when_the_breaker_closed() -> None:
         story.feed(facts[0][1])
         (moved,) = story.recorded(e.WakeMoved)
         moments.append(moved.at - story.now.wall)
-    assert min(moments) < 2.0 and max(moments) > 8.0
+    assert min(moments) < SERVICE_REST_S + 2.0 and max(moments) > SERVICE_REST_S + 8.0
 
 
 def test_it_starts_at_its_moment_with_no_retry_used() -> None:
@@ -66,8 +66,17 @@ def test_it_starts_at_its_moment_with_no_retry_used() -> None:
     assert "waiting for anthropic" in next_words(story.state, story.now)
     story.feed(ServiceBack("anthropic", 4.0, "anthropic works again"))
     assert story.state.status is Status.PARKED
-    story.wait(4.0).tick()
+    story.wait(SERVICE_REST_S + 2.0).tick()  # the middle of the spread
     assert story.state.status is Status.STARTING and story.state.retries == 0
+
+
+def test_an_agent_that_parks_for_a_service_that_works_is_not_started_without_end() -> None:
+    story = waiting()
+    story.feed(ServiceBack("anthropic", 0.0, "works"))
+    story.wait(SERVICE_REST_S - 0.1).tick()
+    assert story.state.status is Status.PARKED
+    story.wait(0.1).tick()
+    assert story.state.status is Status.STARTING
 
 
 def test_without_any_word_it_starts_at_the_time_it_asked_for() -> None:
@@ -92,4 +101,5 @@ def test_one_that_the_operator_paused_is_not_started() -> None:
     story.feed(ServiceBack("anthropic", 0.0, "works"))
     assert story.state.status is not Status.STARTING
     story.feed(ResumeWanted("kim"))
+    story.wait(SERVICE_REST_S).tick()
     assert story.state.status is Status.STARTING
