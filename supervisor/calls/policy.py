@@ -140,6 +140,8 @@ class _Call:
         has_waited = False
         while True:
             admission = self._shared.admit(self._calls.name, self._settings.breaker, self._caller)
+            if self._shared.problem is not None:
+                reporting.not_shared(self._calls.name, self._shared.problem)
             if admission.is_allowed and (admission.is_probe or not has_waited):
                 break
             if admission.is_allowed:

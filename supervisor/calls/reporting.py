@@ -75,6 +75,13 @@ def breaker_moved(service: str, state: str, why: str) -> None:
     agent.anomaly("circuit-breaker", words[state], "info" if state == "closed" else "warning")
 
 
+def not_shared(service: str, problem: str) -> None:
+    """The shared file cannot be used: this process calls as if it were alone."""
+    if agent := current_agent():
+        words = f"{service}: breaker and rates are not shared with other agents: {problem}"
+        agent.anomaly("services-not-shared", words)
+
+
 def fell_back(service: str, to: str, why: str) -> None:
     """Another one than asked for answers."""
     if agent := current_agent():

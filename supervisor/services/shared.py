@@ -30,6 +30,7 @@ from supervisor.core.breaker import (
 )
 from supervisor.core.moment import Moment
 from supervisor.core.rate import correct, reserve
+from supervisor.errors import EnvironmentFaultError
 from supervisor.process.identity import moment_now
 
 T = TypeVar("T")
@@ -241,7 +242,7 @@ class SharedServices:
                     self._drop(throw_away=not isinstance(error, sqlite3.OperationalError))
                     if is_last:
                         self.problem = f"{self.path}: {error}"
-                except OSError as error:
+                except (OSError, EnvironmentFaultError) as error:
                     self.problem = f"{self.path}: {error}"
                     return None
                 else:

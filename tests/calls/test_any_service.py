@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from supervisor.agent import Agent
 from supervisor.calls import CallError, FaultKind, service
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +171,25 @@ def test_a_damaged_shared_file_stops_no_call(services: Any, tmp_path: Path) -> N
     (tmp_path / "shared" / "services.db").write_bytes(b"no database at all" * 100)
     assert service("search").call(failing(500), "x") == "X"
     assert service("search").standing().state == "closed"
+
+
+@pytest.mark.parametrize("kind", ["file", "link"])
+def test_where_nothing_can_be_shared_calls_go_out_and_the_run_says_it(
+    services: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    if kind == "file":
+        (tmp_path / "shared").write_text("in the way")
+    else:
+        (tmp_path / "shared").symlink_to(tmp_path / "elsewhere")
+        (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "run").mkdir()
+    monkeypatch.setenv("LONGWATCH_RUN_DIR", str(tmp_path / "run"))
+    monkeypatch.setenv("LONGWATCH_RUN_ID", "01JBUNDLEDBUNDLEDBUNDLEDBB")
+    monkeypatch.setenv("LONGWATCH_EPOCH", "1")
+    with Agent():
+        assert service("search").call(failing(500), "x") == "X"
+    shown = json.loads((tmp_path / "run" / "progress.json").read_text())
+    assert "services-not-shared" in [anomaly["kind"] for anomaly in shown["anomalies"]]
 
 
 def test_the_import_brings_no_sdk_and_no_http_library() -> None:
