@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from supervisor.calls.claude import AsyncClaude, Claude
 from supervisor.calls.fallback import Ask, Model, OpenAICompatible
-from supervisor.calls.faults import BudgetError, CallError, CircuitOpenError, SettingsError
+from supervisor.calls.faults import CallError, CircuitOpenError, SettingsError
 from supervisor.calls.service import Service, service
 from supervisor.core.call_faults import FaultKind
 
 __all__ = [
     "Ask",
     "AsyncClaude",
-    "BudgetError",
     "CallError",
     "CircuitOpenError",
     "Claude",

@@ -141,7 +141,7 @@ def make_chain(tables: Sequence[Mapping[str, str]]) -> list[Answerer]:
     for table in tables:
         if "model" not in table:
             raise SettingsError(f"fallback {dict(table)}: expected a model in each")
-        if {"base_url", "api_key_env", "provider"} & set(table):
+        if {"base_url", "api_key_env"} & set(table):
             chain.append(
                 OpenAICompatible(
                     table["model"],

@@ -48,10 +48,6 @@ class CircuitOpenError(CallError):
         self.wait_s = wait_s
 
 
-class BudgetError(CallError):
-    """The run's budget is used up; nothing was sent."""
-
-
 class SettingsError(Exception):
     """``[services.NAME]`` cannot be used as it stands."""
 
