@@ -17,42 +17,15 @@ from supervisor.core.ids import ulid
 from supervisor.core.moment import Moment
 from supervisor.core.rebuild import Identity
 from supervisor.core.run import RunState, Status
-from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.engine import keepsakes
 from supervisor.engine.checkpoints import KEPT_SET_ASIDE, keep, set_copy_aside
 from supervisor.engine.keepsakes import Keepsakes
 from supervisor.engine.retention import Retention, newest_before, remove_tree
 from supervisor.engine.runs import Reactions, Runs
 from supervisor.store.event_log import SqliteEventLog
+from tests.core.builders import a_spec
 
 DAY_S = 86400.0
-
-
-def a_spec(name: str) -> AgentSpec:
-    return AgentSpec(
-        name=name,
-        command=("true",),
-        cwd="/",
-        autostart=False,
-        checkpoint="checkpoint.json",
-        timeout_s=None,
-        attempt_timeout_s=None,
-        stall_timeout_s=None,
-        stop_signal="TERM",
-        stop_grace_s=10.0,
-        restart=Restart.ON_FAILURE,
-        retry=RetryPolicy(
-            max_retries=5,
-            base_delay_s=0.5,
-            max_delay_s=30.0,
-            exponential_base=2.0,
-            jitter_fraction=0.0,
-            crash_loop_deaths=6,
-            crash_loop_window_s=600.0,
-        ),
-        env={},
-        env_pass=(),
-    )
 
 
 class Days:
@@ -75,7 +48,7 @@ class Days:
         state = RunState(
             id=ulid(self.now, int(self.now * 7)),
             agent=agent,
-            spec=a_spec(agent),
+            spec=a_spec(name=agent),
             created_at=self.now,
             status=status,
             reason="",

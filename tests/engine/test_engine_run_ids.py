@@ -10,34 +10,11 @@ import pytest
 
 from supervisor.core.asking import ID_TAIL
 from supervisor.core.moment import Moment
-from supervisor.core.spec import AgentSpec, Restart, RetryPolicy
 from supervisor.engine.runs import Reactions, Runs
 from supervisor.store.event_log import SqliteEventLog
+from tests.core.builders import a_spec
 
-SPEC = AgentSpec(
-    name="reader",
-    command=("true",),
-    cwd="/",
-    autostart=False,
-    checkpoint="checkpoint.json",
-    timeout_s=None,
-    attempt_timeout_s=None,
-    stall_timeout_s=None,
-    stop_signal="TERM",
-    stop_grace_s=10.0,
-    restart=Restart.ON_FAILURE,
-    retry=RetryPolicy(
-        max_retries=5,
-        base_delay_s=0.5,
-        max_delay_s=30.0,
-        exponential_base=2.0,
-        jitter_fraction=0.0,
-        crash_loop_deaths=6,
-        crash_loop_window_s=600.0,
-    ),
-    env={},
-    env_pass=(),
-)
+SPEC = a_spec()
 
 
 class OneEnd:
