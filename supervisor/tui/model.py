@@ -23,6 +23,8 @@ from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.core.spec import AgentSpec
 
 NO_RULES = Standing()
+HOST_MARK = "/"
+"""Between a host and what it has: no name of an agent and no id contains it."""
 
 
 class GapError(Exception):
@@ -59,8 +61,23 @@ class Engine:
 
 
 @dataclass(frozen=True, slots=True)
+class Host:
+    """One of the machines in a picture of several."""
+
+    name: str
+    link: Link = Link.CONNECTING
+    why: str = ""
+    """Why the connection was lost."""
+    engine: Engine = Engine()
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """Everything shown, at one event of the log."""
+    """Everything shown, at one event of the log.
+
+    A picture of several machines (``hosts`` is not empty) says ``host/name`` wherever one machine
+    says ``name``: agents, run ids, request ids, rule ids. ``split_host`` takes it apart.
+    """
 
     seq: int = 0
     engine: Engine = Engine()
@@ -79,11 +96,19 @@ class Picture:
     """A snapshot was received once."""
     agents_stale: bool = False
     """The configuration was applied anew: the list of agents has to be read again."""
+    hosts: tuple[Host, ...] = ()
+    """The machines this is a picture of, when there are several."""
 
     def newest_of(self, agent: str) -> RunState | None:
         """The newest run of an agent."""
         found = [state for state in self.runs.values() if state.agent == agent]
         return max(found, key=lambda state: state.id) if found else None
+
+
+def split_host(name: str) -> tuple[str, str]:
+    """The host and the plain name of an agent or an id; the host is empty for one machine."""
+    host, _mark, rest = name.rpartition(HOST_MARK)
+    return host, rest
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,14 @@ from supervisor.core.progress import Step
 from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.tui import render
-from supervisor.tui.model import Picture, Sample, needs_operator, open_requests, shown_runs
+from supervisor.tui.model import (
+    Picture,
+    Sample,
+    needs_operator,
+    open_requests,
+    shown_runs,
+    split_host,
+)
 from supervisor.tui.theme import Look, look_of, look_of_run
 
 IDLE_PREFIX = "agent:"
@@ -49,6 +56,8 @@ class Row:
     memory: str = ""
     tokens: str = ""
     cost: str = ""
+    host: str = ""
+    """The machine, where several are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,11 @@ class Rows(Sequence[Row]):
             self._made[place] = made
         return made
 
+    @property
+    def has_hosts(self) -> bool:
+        """Whether the rows are of several machines."""
+        return bool(self._picture.hosts)
+
     def key_at(self, place: int) -> str:
         """The key of a row, without making the row."""
         item = self._found[place]
@@ -130,15 +144,17 @@ def _rank(state: RunState) -> tuple[int, str, str]:
 
 
 def _searchable(row: Row) -> str:
-    return f"{row.agent} {row.look.word} {row.stage} {row.note} {row.run_id or ''}".casefold()
+    return f"{row.host} {row.agent} {row.look.word} {row.stage} {row.note} {row.run_id or ''}".casefold()
 
 
 def idle_row(spec: AgentSpec) -> Row:
     """An agent of the configuration that has never run."""
+    host, agent = split_host(spec.name)
     return Row(
         key=IDLE_PREFIX + spec.name,
         run_id=None,
-        agent=render.clean(spec.name, 64),
+        agent=render.clean(agent, 64),
+        host=render.clean(host, 64),
         look=look_of(None),
         needs_me=False,
         share=None,
@@ -151,10 +167,12 @@ def row_of(state: RunState, sample: Sample | None, now: Moment) -> Row:
     progress, usage = state.progress, state.progress.usage if state.progress else None
     eta = estimate(state, now) if state.status is Status.RUNNING else None
     is_alive = state.status in ALIVE and sample is not None
+    host, agent = split_host(state.agent)
     return Row(
         key=state.id,
         run_id=state.id,
-        agent=render.clean(state.agent, 64),
+        agent=render.clean(agent, 64),
+        host=render.clean(host, 64),
         look=look_of_run(state),
         needs_me=needs_operator(state),
         share=share_of(state),

@@ -31,6 +31,8 @@ NOTE_MIN = 22
 """Cells the sentence about now keeps before a needed column gives way."""
 NOTE_WISHED = 36
 """Cells it keeps before one that is merely good to have gives way."""
+HOST = "HOST"
+"""The column that is there only when several machines are shown."""
 NEEDED = 3
 """Priorities up to this one are needed."""
 
@@ -68,6 +70,7 @@ def _progress(row: Row, cells: int) -> list[Part]:
 
 COLUMNS: tuple[Column, ...] = (
     Column("STATUS", 11, 11, 0, _status),
+    Column(HOST, 8, 14, 0, _plain("host", MUTED)),
     Column("AGENT", 15, 26, 0, _plain("agent", STRONG)),
     Column("PROGRESS", 13, 21, 1, _progress),
     Column("STAGE", 14, 18, 8, _plain("stage", TEXT)),
@@ -82,11 +85,12 @@ COLUMNS: tuple[Column, ...] = (
 )
 
 
-def chosen_columns(width: int) -> list[tuple[Column, int]]:
+def chosen_columns(width: int, *, with_hosts: bool = False) -> list[tuple[Column, int]]:
     """The columns that fit ``width`` cells with their cells; the note takes what is left."""
     room = width - MARK_CELLS - NOTE_MIN
     kept: list[Column] = []
-    for column in sorted(COLUMNS, key=lambda column: column.priority):
+    wanted = [column for column in COLUMNS if with_hosts or column.title != HOST]
+    for column in sorted(wanted, key=lambda column: column.priority):
         wished = NOTE_WISHED - NOTE_MIN if column.priority > NEEDED else 0
         if column.cells + GAP + wished > room:
             break
@@ -132,7 +136,8 @@ class RunTable(ScrollView, can_focus=True):
         self._rows: Rows = NO_ROWS
         self._cursor = 0
         self._columns = chosen_columns(80)
-        self._columns_width = 0
+        self._columns_for = (0, False)
+        """Width, and whether several machines are shown."""
 
     @property
     def rows(self) -> Rows:
@@ -213,8 +218,10 @@ class RunTable(ScrollView, can_focus=True):
     def render_line(self, y: int) -> Strip:
         """The heading, or one run; the heading does not scroll."""
         width = self.scrollable_content_region.width
-        if self._columns_width != width:
-            self._columns, self._columns_width = chosen_columns(width), width
+        wanted = (width, self._rows.has_hosts)
+        if self._columns_for != wanted:
+            self._columns = chosen_columns(width, with_hosts=self._rows.has_hosts)
+            self._columns_for = wanted
         if y == 0:
             return self._draw(self._heading(width), width, "")
         place = self.scroll_offset.y + y - 1
