@@ -144,7 +144,8 @@ def _rank(state: RunState) -> tuple[int, str, str]:
 
 
 def _searchable(row: Row) -> str:
-    return f"{row.host} {row.agent} {row.look.word} {row.stage} {row.note} {row.run_id or ''}".casefold()
+    who = f"{row.host} {row.agent} {row.run_id or ''}"
+    return f"{who} {row.look.word} {row.stage} {row.note}".casefold()
 
 
 def idle_row(spec: AgentSpec) -> Row:
