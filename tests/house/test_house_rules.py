@@ -30,7 +30,8 @@ MAY_SEE = {
     "keeper": set(),
     "protocol": {"core", "errors"},
     "config": {"core", "errors"},
-    "store": {"config", "core", "errors", "protocol"},
+    "queue": {"config", "core", "errors", "protocol"},
+    "store": {"queue", "config", "core", "errors", "protocol"},
     "process": {"config", "core", "errors", "protocol"},
     "watch": {"config", "core", "errors", "protocol"},
     "control": {"config", "core", "errors", "protocol"},
@@ -38,7 +39,8 @@ MAY_SEE = {
     "services": {"process", "config", "core", "errors"},
     "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
-        "services", "store", "process", "watch", "control", "config", "core", "errors", "protocol",
+        "services", "store", "queue", "process", "watch", "control", "config", "core", "errors",
+        "protocol",
     },
 }  # fmt: skip
 """Who may import whom (docs/architecture.md). A room that is not named may see everything."""
