@@ -41,6 +41,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("down", "engine_cmd", "end the engine; agents go on", "down", "add_down_arguments"),
     Verb("checkpoints", "checkpoints_cmd", "what a run can resume from; --rollback goes back"),
     Verb("journal", "journal_cmd", "the durable steps of a run; truncate runs some again"),
+    Verb("audit", "audit_cmd", "check the event log, export it, or list who answered what"),
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
     Verb("config", "config_cmd", "check config.toml, or print its schema", needs_project=False),

@@ -76,6 +76,11 @@ class Project:
         return self.state_dir / "state.db"
 
     @property
+    def log_id(self) -> Path:
+        """Which log ``state_db`` holds: under this id its seals are kept, see ``core.seal``."""
+        return self.state_dir / "log.id"
+
+    @property
     def approvals(self) -> Path:
         """A copy of the rules that approve for good, for the day ``state_db`` is lost."""
         return self.state_dir / "approvals.json"

@@ -109,7 +109,7 @@ class Engine:
                 await self._serve(stack)
                 await self._leave.wait()
             self.runs.close()
-            await self.history.keep()
+            await self.history.close()
         if self._is_keeper_lost and not self._is_keeper_told:
             self._start_keeper()
         return 0

@@ -17,6 +17,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.run import FINAL, Anomaly, RunState
 from supervisor.engine.approvals import Approvals
 from supervisor.engine.keepsakes import Keepsakes, read_identity, read_state
+from supervisor.engine.log_seals import LogSeals
 from supervisor.engine.rebuild import rebuild_all, run_ids
 from supervisor.engine.retention import Retention
 from supervisor.engine.runs import Runs
@@ -37,6 +38,7 @@ class History:
         self._keepsakes = Keepsakes(project)
         self.approvals = Approvals(project, log, runs, clock)
         self._retention = Retention(project, log, runs, clock, self.approvals.carry_over)
+        self._seals = LogSeals(project, log, clock)
         self.trouble: str | None = None
         """What happened to the log, until a new one holds everything that goes on."""
 
@@ -123,6 +125,12 @@ class History:
     async def forget(self) -> None:
         """Remove what is older than the stated retention."""
         await self._retention.forget()
+        await self._seals.seal()
+
+    async def close(self) -> None:
+        """The last copies, and a seal on what is stored."""
+        await self.keep()
+        await self._seals.seal()
 
     def _flag(self, state: RunState, reason: str) -> None:
         now = self._clock().wall

@@ -91,6 +91,10 @@ class SqliteEventLog:
         """See ``ports.EventLog``."""
         return self._durable[1].hex()
 
+    async def ends(self) -> tuple[int, bytes, int, bytes]:
+        """Seq and hash that the oldest stored event is chained to, and those of the newest."""
+        return await self._database.read(reading.chain_ends)
+
     @property
     def storage_problem(self) -> str | None:
         """See ``ports.EventLog``."""

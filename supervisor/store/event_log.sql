@@ -65,6 +65,15 @@ SELECT seq, wall, mono, boot, run_id, type, data FROM events WHERE seq > ? ORDER
 SELECT seq, wall, mono, boot, run_id, type, data FROM events
 WHERE run_id = '' AND instr(?, ',' || type || ',') ORDER BY seq;
 
+-- name: events_of_types
+-- All events of some types (",A,B,"), in order. Reads the whole log.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE instr(?, ',' || type || ',') ORDER BY seq;
+
+-- name: hash_of
+-- The hash of one event.
+SELECT hash FROM events WHERE seq = ?;
+
 -- name: chain_after
 -- The events after a seq with their hashes, in order.
 SELECT seq, wall, mono, boot, run_id, type, data, hash FROM events

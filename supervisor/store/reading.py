@@ -13,6 +13,7 @@ from supervisor.core.events import Recorded
 from supervisor.core.ids import ALPHABET
 from supervisor.core.record import RecordError
 from supervisor.core.run import FINAL, RunState
+from supervisor.store.audit import Audit, Stored, audit
 from supervisor.store.ports import (
     KEPT_FINISHED,
     KEPT_FINISHED_EACH,
@@ -21,7 +22,7 @@ from supervisor.store.ports import (
     LoadedLog,
 )
 from supervisor.store.queries import queries
-from supervisor.store.rows import NO_EVENTS, THINNED, Row, decode, decode_state, follows
+from supervisor.store.rows import NO_EVENTS, Row, decode, decode_state
 
 PAGE = 1_000
 """Rows a query of the chain check reads: a longer read would keep the -wal from being emptied."""
@@ -71,6 +72,22 @@ def of_no_run(connection: sqlite3.Connection, types: Sequence[str]) -> list[Reco
     return list(_decoded(connection.execute(sql, (f",{','.join(types)},",))))
 
 
+def of_types(connection: sqlite3.Connection, types: Sequence[str]) -> Iterator[Recorded]:
+    """Events whose stored name is one of ``types``, oldest first; reads the whole log."""
+    sql = queries("event_log.sql")["events_of_types"]
+    return _decoded(connection.execute(sql, (f",{','.join(types)},",)))
+
+
+def hashes_of(connection: sqlite3.Connection, seqs: Iterable[int]) -> dict[int, str]:
+    """Hex hashes of those of these events that are still there."""
+    sql, found = queries("event_log.sql")["hash_of"], {}
+    for seq in seqs:
+        row = connection.execute(sql, (seq,)).fetchone()
+        if row is not None:
+            found[seq] = row[0].hex()
+    return found
+
+
 def find_ids(connection: sqlite3.Connection, suffix: str) -> tuple[str, ...]:
     """Ids of runs that end with ``suffix`` (any case), newest first, at most MAX_MATCHES."""
     backwards = suffix.upper()[::-1]
@@ -98,34 +115,43 @@ def finished_before(
 
 def verify_chain(connection: sqlite3.Connection) -> ChainReport:
     """Check the seq and hash of every event, oldest first."""
-    while True:
-        ends = chain_ends(connection)
-        report = _verify_from(connection, ends)
-        if report.problem is None or chain_ends(connection)[0] == ends[0]:
-            return report
-        # Old events were forgotten while we read: what is missing is no damage.
+    report = audited(connection)
+    if not report.findings:
+        return ChainReport(report.checked, report.end[0], None)
+    first = report.findings[0]
+    return ChainReport(report.checked, first.first - 1, first.what)
 
 
-def _verify_from(connection: sqlite3.Connection, ends: _Chain) -> ChainReport:
-    base, previous, last, last_hash = ends
-    page_query = queries("event_log.sql")["chain_after"]
-    checked, seq = 0, base
+def audited(connection: sqlite3.Connection) -> Audit:
+    """Everything in the stored log that is not as it was written."""
+    ends = chain_ends(connection)
+    report = _audit_between(connection, ends)
+    if not report.findings or chain_ends(connection) == ends:
+        return report
+    # The log moved while we read: now in one view of it, which keeps the -wal from being emptied.
+    connection.execute("BEGIN")
+    try:
+        return _audit_between(connection, chain_ends(connection))
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _audit_between(connection: sqlite3.Connection, ends: _Chain) -> Audit:
+    base, base_hash, last, last_hash = ends
+    return audit(stored_rows(connection), (base, base_hash), (last, last_hash))
+
+
+def stored_rows(connection: sqlite3.Connection) -> Iterator[Stored]:
+    """All rows with their hashes in order, read in pages."""
+    page_query, seq = queries("event_log.sql")["chain_after"], -1
     while True:
-        page = connection.execute(page_query, (seq if checked else -1, PAGE)).fetchall()
-        for *columns, stored in page:
+        page = connection.execute(page_query, (seq, PAGE)).fetchall()
+        for *columns, own in page:
             row = Row(*columns)
-            if row.seq != seq + 1 and row.type != THINNED:
-                return ChainReport(checked, seq, f"event {seq + 1} is missing before {row.seq}")
-            if not follows(row, seq, previous, stored):
-                return ChainReport(checked, seq, f"event {row.seq} is not what was stored")
-            if row.seq == last and stored != last_hash:
-                return ChainReport(checked, seq, f"event {row.seq} is not the end of this log")
-            previous, seq, checked = stored, row.seq, checked + 1
+            yield row, own
         if len(page) < PAGE:
-            break
-    if seq < last:
-        return ChainReport(checked, seq, f"events {seq + 1} to {last} are missing at the end")
-    return ChainReport(checked, seq, None)
+            return
+        seq = page[-1][0]
 
 
 def _loaded(connection: sqlite3.Connection, found: Iterable[_Run]) -> LoadedLog:

@@ -36,7 +36,7 @@ MAY_SEE = {
     "watch": {"config", "core", "errors", "protocol"},
     "control": {"config", "core", "errors", "protocol"},
     "tui": {"control", "config", "core", "errors", "protocol"},
-    "services": {"process", "config", "core", "errors"},
+    "services": {"process", "config", "protocol", "core", "errors"},
     "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
         "services", "store", "queue", "process", "watch", "control", "config", "core", "errors",
