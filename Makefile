@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test faults lint format bench setup schemas keys screens clean
+.PHONY: run test faults lint format bench setup schemas keys screens snapshots clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -51,8 +51,14 @@ schemas: setup
 keys: setup
 	$(BIN)/python -m supervisor.tui.keys > docs/keys.md
 
+# The pictures of docs/screens, and the looks that the tests compare with: both from
+# tests/tui/scenes.py. In a conflict of pictures take either side and run `make snapshots`.
 screens: setup
 	$(BIN)/python tests/tui/make_screens.py
+
+snapshots: setup
+	rm -rf tests/tui/__snapshots__/test_tui_looks
+	$(BIN)/python -m pytest -q tests/tui/test_tui_looks.py --snapshot-update -n 2
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info

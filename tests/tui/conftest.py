@@ -1,13 +1,12 @@
-"""One time zone and no colour negotiation, so that every screen is the same everywhere."""
+"""The scripts of this folder are importable, and every screen is the same everywhere."""
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-os.environ.update(TZ="UTC", COLORTERM="truecolor", TEXTUAL_ANIMATIONS="none")
-os.environ.pop("NO_COLOR", None)
-time.tzset()
+
+from tui_fixed import fix_environment
+
+fix_environment()

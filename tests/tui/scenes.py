@@ -1,0 +1,113 @@
+"""Every screen of the interface: how to get there by keys, on which world.
+
+One table for the snapshots (``test_tui_looks``) and the pictures of the documentation (``make
+screens``). A new screen gets a line here, then ``make snapshots screens``. A scene is the same
+at every drawing: the clock stands, the world is made of constants, and the picture is taken when
+nothing moves any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from textual.pilot import Pilot
+from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
+
+from supervisor.tui.app import LongwatchApp
+from supervisor.tui.model import Link
+
+SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
+"""A classic terminal, a laptop's, a large one."""
+PICTURE_SIZE = (120, 40)
+"""Of the pictures in docs/screens."""
+ARMED = "(armed)"
+"""Among the keys: let the time pass in which a new screen takes no key."""
+AUDIT = ("g", "j", "j", "j", "j", "j")
+"""To license-audit in the busy world: it works, and has a past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One screen in one state."""
+
+    name: str
+    """Of the snapshot and of the picture; small letters and dashes."""
+    shows: str
+    """One sentence for the contact sheet."""
+    keys: tuple[str, ...] = ()
+    """What is pressed after the dashboard came up, as Textual names keys; or ``ARMED``."""
+    until: str = "longwatch"
+    """A text that is on the screen when it is the one that is meant."""
+    world: Callable[[], World] = busy_world
+    sizes: tuple[str, ...] = tuple(SIZES)
+    """Which of ``SIZES`` are compared."""
+
+
+SCENES: tuple[Scene, ...] = (
+    Scene("dashboard", "What runs, how far it is, what needs you.", AUDIT, "license-audit"),
+    Scene("empty", "A directory in which nothing has run yet.", world=World),
+    Scene("filter", "The table while a text is typed to filter it.", ("slash", *"crawl"), "crawl"),
+    Scene("request", "A question, with exactly what will be done.", ("i",), "rsync"),
+    Scene("run", "One run: its stages, its past, its checkpoints.", (*AUDIT, "enter"), "7F3K"),
+    Scene("log", "What an agent writes, as it writes it.", (*AUDIT, "l"), "contract-051"),
+    Scene(
+        "always", "Before an approval is given for good.", ("i", ARMED, "G", ARMED, "a"), "30 days"
+    ),
+    Scene("approvals", "What is approved for good, and ending it.", ("A",), "approved"),
+    Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
+    Scene("help", "Every key.", ("question_mark",), "keys"),
+    Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),
+    Scene("light", "The light theme.", ("T",), "license-audit", sizes=("120x40",)),
+)
+
+
+def staged(scene: Scene) -> tuple[LongwatchApp, Callable[[Pilot[int]], Awaitable[None]]]:
+    """An app of the scene's world, and what brings it to the moment of the picture."""
+    clock = ManualClock()
+    app = LongwatchApp(ScriptedBackend(scene.world()), clock=clock, tick_s=None)
+
+    async def play(pilot: Pilot[int]) -> None:
+        await _until(app, pilot, lambda: app.picture.link is Link.LIVE, "a picture")
+        await _until(app, pilot, lambda: "longwatch" in text_of(app), "a drawn screen")
+        for key in scene.keys:
+            await pilot.pause()
+            if key == ARMED:
+                clock.advance(1.0)
+            else:
+                await pilot.press(key)
+        await _until(app, pilot, lambda: scene.until in text_of(app), scene.until)
+        await until_still(app, pilot)
+
+    return app, play
+
+
+async def draw(scene: Scene, size: tuple[int, int]) -> str:
+    """The scene as SVG."""
+    app, play = staged(scene)
+    async with app.run_test(size=size) as pilot:
+        await play(pilot)
+        return app.export_screenshot(title="longwatch")
+
+
+async def until_still(app: LongwatchApp, pilot: Pilot[int]) -> None:
+    """Wait until the log is read and four looks in a row show the same."""
+    same, before = 0, ""
+    for _ in range(250):
+        await pilot.pause(0.02)
+        now = text_of(app)
+        is_read = app._tail is None or app._tail.is_loaded
+        same, before = (same + 1 if now == before and is_read else 0), now
+        if same == 4:
+            return
+    raise AssertionError("the screen never came to rest")
+
+
+async def _until(
+    app: LongwatchApp, pilot: Pilot[int], condition: Callable[[], object], what: str
+) -> None:
+    for _ in range(400):
+        await pilot.pause(0.01)
+        if condition():
+            return
+    raise AssertionError(f"never came: {what}\n{text_of(app)}")
