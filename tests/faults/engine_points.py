@@ -89,12 +89,17 @@ class Operation:
         """A pair that is young: the delay before a new engine grows with the dead ones."""
         project = self.project
         for _ in range(3):
-            for pid in project.holders().values():
-                project.kill(pid)
-            project.wait("nobody", lambda: not project.holders())
+            project.wait("nobody", self._is_nobody_left)
             if project.run("up", check=None).returncode == 0 and len(project.holders()) == 2:
                 return
         raise NotInTimeError(f"no engine comes up\n{project.account()}")
+
+    def _is_nobody_left(self) -> bool:
+        # Again and again: a keeper that dies a moment after its engine has started another one.
+        holders = self.project.holders()
+        for pid in holders.values():
+            self.project.kill(pid)
+        return not holders
 
     def do(self, trap: Trap | None) -> None:
         """The operation to its end; raises NotInTimeError when it does not come to one."""
