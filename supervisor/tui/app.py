@@ -20,11 +20,11 @@ from textual.worker import Worker
 
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
-from supervisor.tui import actions, guard, keys, render, terminal, theme
+from supervisor.tui import actions, guard, keys, render, terminal, theme, view
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError, EngineLink
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
-from supervisor.tui.model import Picture, open_requests
+from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
 from supervisor.tui.render import Part
 from supervisor.tui.screens.always import AlwaysScreen
@@ -83,6 +83,7 @@ class LongwatchApp(GuardedApp):
         self._tail: Tail | None = None
         self._tail_worker: Worker[None] | None = None
         self._undo_signals: Callable[[], None] | None = None
+        self._last_need: Need | None = None
 
     @property
     def picture(self) -> Picture:
@@ -181,12 +182,21 @@ class LongwatchApp(GuardedApp):
     # -- requests -----------------------------------------------------------------------------
 
     def action_inbox(self) -> None:
-        """The oldest open request."""
-        waiting = open_requests(self.picture)
-        if not waiting:
-            self.say((" nobody asks anything", theme.MUTED))
+        """The oldest open request; again: the next run that needs the operator."""
+        before, here = self._last_need, self._here()[0]
+        is_still_there = before is not None and here is not None and here.id == before.run.id
+        need = need_after(self.picture, before if is_still_there else None)
+        if need is None:
+            self.say((" nothing needs you", theme.MUTED))
+            return
+        self._last_need = need
+        for screen in self.screen_stack:
+            if isinstance(screen, Dashboard):
+                screen.select(need.run.id)
+        if need.request is not None:
+            self.command_request(need.run.id, need.request.id)
         else:
-            self.command_request(waiting[0].run.id, waiting[0].request.id)
+            self.say((f" {view.held_text(need.run)}", theme.BAD))
 
     def command_request(self, run_id: str, request_id: str) -> None:
         """Show that request, if it is still open."""

@@ -77,7 +77,8 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key("app.inbox", "i", "inbox", "answer", "Go to the oldest open request", EVERYWHERE, 1),
+    Key("app.inbox", "i", "inbox", "answer", "Go to the oldest open request; again for the "
+        "next run that needs you", EVERYWHERE, 1),
     Key("app.help", "question_mark", "help", "help", "Show these keys", EVERYWHERE, 3, "?"),
     Key("app.palette", "ctrl+p", "command_palette", "commands", "Search all commands", EVERYWHERE,
         9, "Ctrl+P"),
@@ -96,12 +97,21 @@ KEYS: tuple[Key, ...] = (
         shown="PgDn"),
     Key("runs.top", "home,g", "top", "first", "The first run", RUNS, shown="Home g"),
     Key("runs.bottom", "end,G", "bottom", "last", "The last run", RUNS, shown="End G"),
-    Key("runs.filter", "slash", "filter", "filter", "Show only runs that contain a text", RUNS,
-        5, "/"),
+    Key("runs.filter", "slash", "filter", "filter", "Show only runs that fit: words, agent:x, "
+        "state:failed, stage:x, why:x, -state:done", RUNS, 5, "/"),
     Key("runs.clear", "escape", "clear", "clear filter", "Show all runs again", RUNS,
         shown="Esc"),
     Key("runs.older", "a", "older", "older runs", "Show or hide older finished runs", RUNS),
-    Key("runs.open", "enter", "app.open_run", "open", "Open the run", RUNS, 4, "Enter"),
+    Key("runs.sort-right", "greater_than_sign,right", "sort(1)", "sort", "Sort by the next column "
+        "(a click on its heading does it too)", RUNS, 7, "< >"),
+    Key("runs.sort-left", "less_than_sign,left", "sort(-1)", "sort back", "Sort by the column "
+        "before", RUNS, shown="< ←"),
+    Key("runs.turn", "o", "turn", "turn round", "Turn the order round", RUNS),
+    Key("runs.group", "b", "group", "group", "Group by agent, by stage, by state, or not", RUNS, 8),
+    Key("runs.fold", "space", "fold", "fold", "Fold the group, or unfold it", RUNS, shown="Space"),
+    Key("runs.pane", "d", "pane", "details", "Show or hide the detail pane", RUNS),
+    Key("runs.open", "enter", "open", "open", "Open the run, or unfold the group", RUNS, 4,
+        "Enter"),
     Key("run.log", "l", "app.log_run", "log", "Show the run's log", RUN, 6),
     Key("run.start", "s", "app.start_run", "start", "Start the agent, or continue its run", RUN, 7),
     Key("run.stop", "x", "app.stop_run", "stop", "Stop the run; it keeps its checkpoint", RUN, 8,

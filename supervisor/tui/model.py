@@ -21,6 +21,7 @@ from supervisor.core.record import from_plain, recorded_from_plain
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.core.spec import AgentSpec
+from supervisor.tui.trend import NO_TREND, Trend
 
 NO_RULES = Standing()
 HOST_MARK = "/"
@@ -87,6 +88,8 @@ class Picture:
     standing: Standing = NO_RULES
     """The rules that approve in the operator's place."""
     samples: Mapping[str, Sample] = field(default_factory=dict)
+    trends: Mapping[str, Trend] = field(default_factory=dict)
+    """The last minute of each run that lives, made of the samples."""
     problems: tuple[str, ...] = ()
     """Errors of a changed configuration that was not applied."""
     link: Link = Link.CONNECTING
@@ -173,12 +176,24 @@ def fold(picture: Picture, batch: Sequence[Recorded]) -> Picture:
 
 def with_samples(picture: Picture, plain: Mapping[str, Any]) -> Picture:
     """The picture with the newest use of processor and memory."""
-    return replace(picture, samples=_samples(plain.get("samples") or {}))
+    samples = _samples(plain.get("samples") or {})
+    trends = {
+        run_id: picture.trends.get(run_id, NO_TREND).plus(
+            sample.cpu_percent, sample.rss_bytes, _tokens(picture.runs.get(run_id))
+        )
+        for run_id, sample in samples.items()
+    }
+    return replace(picture, samples=samples, trends=trends)
 
 
 def moment_from_plain(plain: Any) -> Moment | None:
     """The engine's clock in a notice, where it has one."""
     return from_plain(Moment, plain) if plain else None
+
+
+def _tokens(state: RunState | None) -> int:
+    usage = state.progress.usage if state and state.progress else None
+    return usage.input_tokens + usage.output_tokens if usage else 0
 
 
 def _samples(plain: Mapping[str, Any]) -> dict[str, Sample]:
@@ -193,6 +208,38 @@ def open_requests(picture: Picture) -> list[OpenRequest]:
         for request in state.open_requests
     ]
     return sorted(found, key=lambda item: (item.request.created_at, item.request.id))
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A run that goes no further without the operator."""
+
+    run: RunState
+    request: Request | None
+    """What it asks; None when it is held without a question."""
+
+
+def needs(picture: Picture) -> list[Need]:
+    """Everything that waits for the operator: questions, then what is held; the oldest first."""
+    held = [
+        Need(state, None)
+        for state in picture.runs.values()
+        if state.status is Status.HELD and not state.open_requests
+    ]
+    held.sort(key=lambda need: (need.run.status_since.wall, need.run.id))
+    return [*(Need(item.run, item.request) for item in open_requests(picture)), *held]
+
+
+def need_after(picture: Picture, last: Need | None) -> Need | None:
+    """The next of them after ``last``, the first after the end; None when nothing waits."""
+    every = needs(picture)
+    places = [at for at, need in enumerate(every) if last is not None and _is_same(need, last)]
+    return every[(places[0] + 1) % len(every) if places else 0] if every else None
+
+
+def _is_same(need: Need, other: Need) -> bool:
+    ids = [found.request.id if found.request else "" for found in (need, other)]
+    return need.run.id == other.run.id and ids[0] == ids[1]
 
 
 def find_request(picture: Picture, run_id: str, request_id: str) -> Request | None:

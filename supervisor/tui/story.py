@@ -12,10 +12,10 @@ from textual.content import Content
 
 from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.describe import reason_words
-from supervisor.core.due import task_left_s
-from supervisor.core.fold import clock_used_s
+from supervisor.core.due import stall_left_s, task_left_s
+from supervisor.core.fold import attempt_used_s, clock_used_s
 from supervisor.core.moment import Moment, seconds_between
-from supervisor.core.run import FINAL, Attempt, Request, RequestState, RunState, Status
+from supervisor.core.run import ALIVE, FINAL, Attempt, Request, RequestState, RunState, Status
 from supervisor.tui import render, theme, view
 from supervisor.tui.model import Sample
 from supervisor.tui.render import Part, line
@@ -52,6 +52,16 @@ def head_lines(state: RunState, sample: Sample | None, now: Moment, width: int) 
     lines += _bar_lines(state, width)
     lines += _fact_lines(state, sample, now, width)
     return lines
+
+
+def one_line(state: RunState, now: Moment) -> Content:
+    """State, agent and what happens now."""
+    look = look_of_run(state)
+    return line(
+        (f"{look.glyph} {look.word}  ", look.style),
+        (render.clean(state.agent, 64), STRONG),
+        (f"  {view.note_of(state, now)}", MUTED),
+    )
 
 
 def _now_line(state: RunState, now: Moment) -> Content:
@@ -120,6 +130,7 @@ def _facts(state: RunState, sample: Sample | None, now: Moment) -> list[tuple[st
             facts.append(
                 ("time", f"{used} of {render.duration(state.spec.timeout_s or 0)}{rest}", style)
             )
+    facts += _clock_facts(state, now)
     checkpoint = state.checkpoint
     if checkpoint is not None:
         ago = render.duration(now.wall - checkpoint.at)
@@ -133,6 +144,21 @@ def _facts(state: RunState, sample: Sample | None, now: Moment) -> list[tuple[st
         facts.append(("cpu", f"{sample.cpu_percent:.0f}%", TEXT))
         facts.append(("memory", render.size(sample.rss_bytes), TEXT))
     return facts + _use_facts(state)
+
+
+def _clock_facts(state: RunState, now: Moment) -> list[tuple[str, str, str]]:
+    """The other clocks that run: this attempt's limit, and silence until it counts as a stall."""
+    facts: list[tuple[str, str, str]] = []
+    limit = state.spec.attempt_timeout_s
+    if limit is not None and state.status in ALIVE:
+        used = attempt_used_s(state, now)
+        left = f"{render.duration(used)} of {render.duration(limit)}"
+        facts.append(("attempt", left, BAD if used > 0.9 * limit else TEXT))
+    stall = stall_left_s(state, now)
+    if stall is not None:
+        is_near = stall < 0.5 * (state.spec.stall_timeout_s or 0)
+        facts.append(("stalls in", render.duration(stall), BAD if is_near else TEXT))
+    return facts
 
 
 def _use_facts(state: RunState) -> list[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Rows and totals: what the picture says at one instant, as text that is already clean.
+"""Phrases and totals: what the picture says at one instant, as text that is already clean.
 
 Pure: the instant is an argument, so clocks and estimates can be tested to the second. Must never
 invent a figure: what was not declared or cannot be estimated stays empty.
@@ -7,57 +7,25 @@ invent a figure: what was not declared or cannot be estimated stays empty.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import overload
 
 from supervisor.core.describe import reason_words
+from supervisor.core.due import keeper_deadline, stall_left_s
 from supervisor.core.eta import estimate
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Step
-from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status
-from supervisor.core.spec import AgentSpec
+from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.tui import render
-from supervisor.tui.model import (
-    Picture,
-    Sample,
-    needs_operator,
-    open_requests,
-    shown_runs,
-    split_host,
-)
-from supervisor.tui.theme import Look, look_of, look_of_run
+from supervisor.tui.model import Picture, open_requests, shown_runs
+from supervisor.tui.theme import Look, look_of_run
 
-IDLE_PREFIX = "agent:"
-"""Row keys of agents that have no run; run ids contain no colon."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    key: str
-    run_id: str | None
-    agent: str
-    look: Look
-    needs_me: bool
-    share: float | None
-    """Of the step being counted, 0 to 1; None when nothing is counted."""
-    note: str
-    """One honest sentence about now."""
-    stage: str = ""
-    done: str = ""
-    eta: str = ""
-    time: str = ""
-    retries: str = ""
-    flags: str = ""
-    cpu: str = ""
-    memory: str = ""
-    tokens: str = ""
-    cost: str = ""
-    host: str = ""
-    """The machine, where several are shown."""
+QUIET_SHARE = 0.25
+"""From this share of the stall timeout on, a run that reports nothing new is said to be quiet."""
+DONE_CELLS = 9
+"""Cells of the column of steps done."""
+LATE_SHARE = 0.1
+"""Below this share of its time limit, what is left of it is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,126 +39,6 @@ class Totals:
     cost_usd: float
 
 
-class Rows(Sequence[Row]):
-    """Rows made when they are looked at: of a thousand runs, a screen shows forty."""
-
-    def __init__(
-        self, picture: Picture, now: Moment, found: Sequence[RunState | AgentSpec]
-    ) -> None:
-        self._picture = picture
-        self._now = now
-        self._found = found
-        self._made: dict[int, Row] = {}
-
-    def __len__(self) -> int:
-        return len(self._found)
-
-    @overload
-    def __getitem__(self, place: int) -> Row: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Row]: ...
-    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
-        """One row, or a part of the table that is as lazy as the whole."""
-        if isinstance(place, slice):
-            return Rows(self._picture, self._now, self._found[place])
-        made = self._made.get(place)
-        if made is None:
-            item = self._found[place]
-            if isinstance(item, RunState):
-                made = row_of(item, self._picture.samples.get(item.id), self._now)
-            else:
-                made = idle_row(item)
-            self._made[place] = made
-        return made
-
-    @property
-    def has_hosts(self) -> bool:
-        """Whether the rows are of several machines."""
-        return bool(self._picture.hosts)
-
-    def key_at(self, place: int) -> str:
-        """The key of a row, without making the row."""
-        item = self._found[place]
-        return item.id if isinstance(item, RunState) else IDLE_PREFIX + item.name
-
-    def place_of(self, key: str | None, fallback: int) -> int:
-        """Where the row with ``key`` is now; else the nearest place to ``fallback``."""
-        if 0 <= fallback < len(self) and self.key_at(fallback) == key:
-            return fallback
-        for place in range(len(self) if key is not None else 0):
-            if self.key_at(place) == key:
-                return place
-        return max(0, min(fallback, len(self) - 1))
-
-
-def rows(picture: Picture, now: Moment, *, older: bool = False, text: str = "") -> Rows:
-    """The table: who needs the operator first, then what is not over, then the rest."""
-    have_run = {state.agent for state in picture.runs.values()}
-    found: list[RunState | AgentSpec] = [
-        *sorted(shown_runs(picture, older=older), key=_rank),
-        *(spec for spec in picture.agents if spec.name not in have_run),
-    ]
-    whole = Rows(picture, now, found)
-    wanted = text.casefold()
-    if not wanted:
-        return whole
-    kept = [item for item, row in zip(found, whole, strict=True) if wanted in _searchable(row)]
-    return Rows(picture, now, kept)
-
-
-def _rank(state: RunState) -> tuple[int, str, str]:
-    group = 0 if needs_operator(state) else 1 if state.status not in FINAL else 2
-    return group, state.agent, state.id
-
-
-def _searchable(row: Row) -> str:
-    who = f"{row.host} {row.agent} {row.run_id or ''}"
-    return f"{who} {row.look.word} {row.stage} {row.note}".casefold()
-
-
-def idle_row(spec: AgentSpec) -> Row:
-    """An agent of the configuration that has never run."""
-    host, agent = split_host(spec.name)
-    return Row(
-        key=IDLE_PREFIX + spec.name,
-        run_id=None,
-        agent=render.clean(agent, 64),
-        host=render.clean(host, 64),
-        look=look_of(None),
-        needs_me=False,
-        share=None,
-        note="never started; s starts it",
-    )
-
-
-def row_of(state: RunState, sample: Sample | None, now: Moment) -> Row:
-    """The line of one run."""
-    progress, usage = state.progress, state.progress.usage if state.progress else None
-    eta = estimate(state, now) if state.status is Status.RUNNING else None
-    is_alive = state.status in ALIVE and sample is not None
-    host, agent = split_host(state.agent)
-    return Row(
-        key=state.id,
-        run_id=state.id,
-        agent=render.clean(agent, 64),
-        host=render.clean(host, 64),
-        look=look_of_run(state),
-        needs_me=needs_operator(state),
-        share=share_of(state),
-        note=note_of(state, now),
-        stage=stage_text(state),
-        done=step_text(progress.step, with_unit=False) if progress and progress.step else "",
-        eta=render.short_duration(eta.left_s) if eta else "",
-        time=_time(state, now),
-        retries=f"↻{state.retries}" if state.retries else "",
-        flags=f"⚑{state.anomaly_count}" if state.anomaly_count else "",
-        cpu=f"{sample.cpu_percent:.0f}%" if is_alive and sample else "",
-        memory=render.size(sample.rss_bytes) if is_alive and sample else "",
-        tokens=render.count(usage.input_tokens + usage.output_tokens) if usage else "",
-        cost=render.cost(usage.cost_usd) if usage and usage.cost_usd else "",
-    )
-
-
 def share_of(state: RunState) -> float | None:
     """How much of the step is completed; 1 for a run that succeeded."""
     if state.status is Status.SUCCEEDED:
@@ -201,7 +49,8 @@ def share_of(state: RunState) -> float | None:
     return max(0.0, min(1.0, step.completed / step.total))
 
 
-def _time(state: RunState, now: Moment) -> str:
+def time_text(state: RunState, now: Moment) -> str:
+    """``24m/2h``: used of the limit; empty before its first attempt."""
     if state.started_at is None:
         return ""
     used = render.short_duration(clock_used_s(state, now))
@@ -230,6 +79,15 @@ def step_text(step: Step, *, with_unit: bool = True) -> str:
     return f"{done}{between}{render.amount(step.total)}{unit}"
 
 
+def done_text(step: Step) -> str:
+    """``47/100``, and ``9.4k/12.0k`` where whole figures would not fit a column."""
+    whole = step_text(step, with_unit=False)
+    if step.completed is None or len(whole) <= DONE_CELLS:
+        return whole
+    done = render.count(step.completed)
+    return f"{done}/{render.count(step.total)}" if step.total else done
+
+
 def note_of(state: RunState, now: Moment) -> str:
     """What happens now, or what it ended with, in one sentence."""
     if state.status is Status.BACKOFF:
@@ -239,8 +97,42 @@ def note_of(state: RunState, now: Moment) -> str:
         waited = render.duration(now.wall - first.created_at)
         return f"since {waited}: {render.clean(first.title, 120)}"
     if state.status is Status.RUNNING:
-        return working_text(state)
+        return "  ·  ".join(part for part in (working_text(state), beside_of(state, now)) if part)
     return render.clean(reason_words(state, now), 200)
+
+
+def beside_of(state: RunState, now: Moment) -> str:
+    """What there is to say besides stage and step: the clocks that run out, the pace."""
+    if state.status is not Status.RUNNING:
+        return note_of(state, now)
+    eta = estimate(state, now)
+    pace = render.clean(eta.basis, 60) if eta else ""
+    return ", ".join(part for part in (late_text(state, now), quiet_text(state, now), pace) if part)
+
+
+def quiet_text(state: RunState, now: Moment) -> str:
+    """``quiet 4 min, stalls in 6 min``; empty while it reports often enough."""
+    left, limit = stall_left_s(state, now), state.spec.stall_timeout_s
+    if left is None or limit is None or limit - left < QUIET_SHARE * limit:
+        return ""
+    return f"quiet {render.duration(limit - left)}, stalls in {render.duration(left)}"
+
+
+def late_text(state: RunState, now: Moment) -> str:
+    """``time limit in 5 min``; empty while there is plenty, and when the clock stands."""
+    deadline = keeper_deadline(state, now)
+    limits = {"task": state.spec.timeout_s, "attempt": state.spec.attempt_timeout_s}
+    limit = limits.get(deadline.kind) if deadline else None
+    if deadline is None or limit is None or deadline.in_s >= LATE_SHARE * limit:
+        return ""
+    word = "time limit" if deadline.kind == "task" else "limit of this attempt"
+    return f"{word} in {render.duration(deadline.in_s)}"
+
+
+def held_text(state: RunState) -> str:
+    """What a run that is held without a question waits for."""
+    name, why = render.clean(state.agent, 64), render.clean(state.reason, 120)
+    return f"{name} is held: {why}; r starts it again, x ends it"
 
 
 def working_text(state: RunState) -> str:

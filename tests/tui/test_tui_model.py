@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from tui_script import BASE_WALL, World, answered, busy_world, moment
 
@@ -9,12 +11,19 @@ from supervisor.core import events as e
 from supervisor.core.progress import Step
 from supervisor.core.run import Status
 from supervisor.tui import model, render, story, view
+from supervisor.tui.arrange import Arranger, Plan
 from supervisor.tui.model import GapError, Picture
-from supervisor.tui.widgets.run_table import chosen_columns
+from supervisor.tui.rows import Row, row_of
+from supervisor.tui.theme import look_of
+from supervisor.tui.widgets.columns import chosen_columns
 
 
 def picture_of(world: World) -> Picture:
     return model.from_snapshot(world.snapshot(), Picture())
+
+
+def rows_of(picture: Picture, **plan: Any) -> list[Row]:
+    return list(Arranger().rows(picture, moment(), Plan(**plan)))
 
 
 def fold(picture: Picture, *plain: dict) -> Picture:
@@ -71,7 +80,7 @@ def test_open_requests_come_oldest_first_and_leave_when_answered() -> None:
 
 
 def test_the_table_puts_who_needs_me_first_and_the_finished_last() -> None:
-    rows = view.rows(picture_of(busy_world()), moment())
+    rows = rows_of(picture_of(busy_world()))
     words = [row.look.word for row in rows]
     assert words[:2] == ["asks you", "held"]
     assert [row.needs_me for row in rows[:3]] == [True, True, False]
@@ -79,9 +88,10 @@ def test_the_table_puts_who_needs_me_first_and_the_finished_last() -> None:
 
 
 def test_a_running_row_says_stage_count_and_time_left() -> None:
-    rows = view.rows(picture_of(busy_world()), moment())
+    rows = rows_of(picture_of(busy_world()))
     row = next(row for row in rows if row.agent == "license-audit")
-    assert row.note == "extract: 47 of 100 documents"
+    assert row.note == "extract: 47 of 100 documents  ·  3.6 documents/min"
+    assert row.beside == "3.6 documents/min"
     assert (row.stage, row.done, row.share) == ("extract 2/4", "47/100", 0.47)
     assert (row.eta, row.retries, row.flags, row.time) == ("14m", "↻1", "⚑1", "24m/2h")
 
@@ -111,7 +121,7 @@ def test_a_step_without_a_total_has_no_share_and_no_estimate() -> None:
     world = World()
     run_id = world.start("AAAA", "counter", -100)
     world.progress(run_id, -50, step=Step("items", 3, None, "items"))
-    row = view.row_of(world.runs[run_id], None, moment())
+    row = row_of(world.runs[run_id], None, moment())
     assert row.share is None and row.eta == "" and row.note == "3 items"
 
 
@@ -119,15 +129,13 @@ def test_a_total_of_zero_divides_nothing() -> None:
     world = World()
     run_id = world.start("AAAA", "counter", -100)
     world.progress(run_id, -50, step=Step("items", 0, 0, "items"))
-    assert view.row_of(world.runs[run_id], None, moment()).share is None
+    assert row_of(world.runs[run_id], None, moment()).share is None
 
 
 def test_a_filter_looks_at_name_state_and_sentence() -> None:
     picture = picture_of(busy_world())
-    assert [row.agent for row in view.rows(picture, moment(), text="DOCUMENTS")] == [
-        "license-audit"
-    ]
-    assert [row.agent for row in view.rows(picture, moment(), text="held")] == ["price-watch"]
+    assert [row.agent for row in rows_of(picture, text="DOCUMENTS")] == ["license-audit"]
+    assert [row.agent for row in rows_of(picture, text="held")] == ["price-watch"]
 
 
 def test_older_runs_of_an_agent_are_there_only_on_request() -> None:
@@ -136,8 +144,8 @@ def test_older_runs_of_an_agent_are_there_only_on_request() -> None:
     world.happen(old, e.RunSucceeded("exit status 0"), -90)
     world.start("BBBB", "twice", -80)
     picture = picture_of(world)
-    assert len(view.rows(picture, moment())) == 1
-    assert len(view.rows(picture, moment(), older=True)) == 2
+    assert len(rows_of(picture)) == 1
+    assert len(rows_of(picture, older=True)) == 2
 
 
 def test_totals_count_by_state_and_sum_what_is_used() -> None:
@@ -163,7 +171,7 @@ def test_the_timeline_is_newest_first_and_tells_of_crash_and_recovery() -> None:
 
 
 def test_every_status_has_a_look_of_its_own() -> None:
-    looks = [view.look_of(status) for status in Status]
+    looks = [look_of(status) for status in Status]
     assert len({look.glyph for look in looks}) == len(looks)
     assert len({look.word for look in looks}) == len(looks)
 

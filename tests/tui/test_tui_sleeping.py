@@ -9,6 +9,7 @@ from supervisor.core.run import Exit, ExitKind, RunState, Wake
 from supervisor.tui import actions, model, view
 from supervisor.tui.actions import Plan
 from supervisor.tui.model import Picture
+from supervisor.tui.rows import row_of
 
 
 def sleeping(*after: e.Event) -> tuple[RunState, Picture]:
@@ -28,7 +29,7 @@ def sleeping(*after: e.Event) -> tuple[RunState, Picture]:
 
 def test_it_is_shown_asleep_with_its_time_and_not_among_those_who_ask() -> None:
     state, picture = sleeping()
-    row = view.row_of(state, None, moment())
+    row = row_of(state, None, moment())
     assert (row.look.word, row.needs_me) == ("asleep", False)
     assert row.note.startswith("sleeping until ")
     assert row.note.endswith("(in 2 h): nightly pause")
@@ -43,7 +44,7 @@ def test_its_keys_wake_it_and_hold_it_asleep() -> None:
     assert _method("restart", state) == "restart"
     assert _method("pause", state) == "pause"
     held, _ = sleeping(e.RunPaused("kim"))
-    assert view.row_of(held, None, moment()).look.word == "paused"
+    assert row_of(held, None, moment()).look.word == "paused"
     assert _method("pause", held) == "resume"
 
 

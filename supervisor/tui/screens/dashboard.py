@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
@@ -9,25 +11,31 @@ from textual.events import Resize
 from textual.widgets import Input
 
 from supervisor.core.moment import Moment
-from supervisor.tui import keys, render, view
+from supervisor.tui import arrange, keys, render, rows, view
+from supervisor.tui.arrange import Arranger, Plan
 from supervisor.tui.messages import LogWanted
 from supervisor.tui.model import Link, Picture, open_requests
 from supervisor.tui.render import Part, line
+from supervisor.tui.rows import Rows
 from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.tail import Tail
-from supervisor.tui.theme import KEY, MUTED, STRONG, TEXT
-from supervisor.tui.widgets.bars import Banner, KeyBar, TopBar, link_banner
+from supervisor.tui.theme import FAINT, KEY, MUTED, STRONG, TEXT
+from supervisor.tui.widgets.bars import Banner, KeyBar, OneLine, TopBar, link_banner
 from supervisor.tui.widgets.detail import Detail
 from supervisor.tui.widgets.inbox import Inbox
 from supervisor.tui.widgets.lines import Lines
 from supervisor.tui.widgets.run_table import RunTable
 
-WIDE_CELLS = 150
-"""From this width on the detail pane stands beside the table."""
+WIDE_CELLS = 280
+"""From this width on the detail pane stands beside the table, which keeps all its columns."""
 TALL_LINES = 34
 """From this height on the detail pane takes half of it, with the log."""
+MANY_ROWS = 12
+"""With more rows than this, a tall screen gives the table more than the detail pane."""
 SHORT_LINES = 18
 """Below this height there is no room for a detail pane."""
+
+FILTER_HINT = "filter: words, agent:x, state:failed, stage:x, why:x, -state:done"
 
 
 class Dashboard(PictureScreen):
@@ -40,12 +48,18 @@ class Dashboard(PictureScreen):
         super().__init__()
         self._picture = Picture()
         self._now: Moment | None = None
-        self._older = False
+        self._plan = Plan()
+        self._arranger = Arranger()
+        self._wants_pane = True
+        self._how = OneLine(id="how")
         self._top = TopBar(id="top")
         self._link = Banner(id="link")
         self._inbox = Inbox(id="inbox")
         self._table = RunTable(id="runs")
-        self._filter = Input(placeholder="filter: name, state, stage or text", id="filter")
+        self._filter = Input(
+            placeholder="filter: words, agent:x, state:failed, stage:x, why:x, -state:done",
+            id="filter",
+        )
         self._empty = Lines(id="empty")
         self._detail = Detail(id="detail")
         self._told = Banner(id="told")
@@ -57,6 +71,7 @@ class Dashboard(PictureScreen):
         yield self._inbox
         with Container(id="body"):
             with Vertical(id="left"):
+                yield self._how
                 yield self._table
                 yield self._empty
                 yield self._filter
@@ -76,8 +91,10 @@ class Dashboard(PictureScreen):
         row = self._table.selected
         if row is None:
             return None
+        if row.is_heading:
+            return None
         state = self._picture.runs.get(row.run_id or "")
-        return state.agent if state else row.key.removeprefix(view.IDLE_PREFIX)
+        return state.agent if state else row.key.removeprefix(rows.IDLE_PREFIX)
 
     def show(self, picture: Picture, now: Moment) -> None:
         """Draw this picture at that instant."""
@@ -85,14 +102,34 @@ class Dashboard(PictureScreen):
         self._top.show(picture, view.totals(picture))
         self._link.say(*link_banner(picture))
         self._inbox.show(open_requests(picture), now)
-        found = view.rows(picture, now, older=self._older, text=self._filter.value)
+        found = self._arranger.rows(picture, now, self._plan)
         is_empty = not found
         self._empty.display, self._table.display = is_empty, not is_empty
-        self._detail.display = not is_empty and not self.has_class("-short")
+        self._detail.display = self._has_pane(is_empty=is_empty)
+        self.set_class(len(found) > MANY_ROWS, "-many")
         if is_empty:
-            self._empty.set_lines(empty_lines(picture, self._filter.value))
+            self._empty.set_lines(empty_lines(picture, self._plan.text))
+        self._say_how(found)
         self._table.set_rows(found)
         self._show_detail()
+
+    def _has_pane(self, *, is_empty: bool) -> bool:
+        return self._wants_pane and not is_empty and not self.has_class("-short")
+
+    def _say_how(self, found: Rows) -> None:
+        """What is sorted, filtered and grouped, in words."""
+        known = self._arranger.known if self._plan.text.strip() else found.run_count
+        words = arrange.plan_words(self._plan, found.run_count, known)
+        is_plain = self._plan == Plan(folded=self._plan.folded)
+        self._how.set_content(line((f"  {words}", FAINT if is_plain else TEXT)))
+        sort = "" if self._plan.sort == arrange.NEED else self._plan.sort
+        self._table.show_sorted(sort, highest_first=self._plan.highest_first)
+
+    def _replan(self, plan: Plan) -> None:
+        """See the table another way from now on; the cursor stays with its run."""
+        self._plan = plan
+        if self._now is not None:
+            self.show(self._picture, self._now)
 
     def show_log(self, tail: Tail | None) -> None:
         """Draw the end of the selected run's log."""
@@ -104,12 +141,23 @@ class Dashboard(PictureScreen):
         self._told.say(*parts)
 
     def select(self, key: str) -> None:
-        """Put the cursor on this run."""
+        """Put the cursor on this run, also where a filter or a fold hides it."""
+        if self._selected_after(key) != key:
+            self._filter.value, self._filter.display = "", False
+            self._replan(replace(self._plan, text="", folded=frozenset()))
+            self._table.select(key)
+
+    def _selected_after(self, key: str) -> str | None:
         self._table.select(key)
+        return self._table.selected.key if self._table.selected else None
 
     def _show_detail(self) -> None:
         row = self._table.selected
         if row is None or self._now is None:
+            return
+        if row.is_heading:
+            heading = self._table.rows.heading_at(self._table.cursor)
+            self._detail.show_group(row.agent, heading.members if heading else (), self._now)
             return
         if row.run_id is None:
             specs = [spec for spec in self._picture.agents if spec.name == self.agent]
@@ -131,7 +179,7 @@ class Dashboard(PictureScreen):
 
     def on_run_table_opened(self) -> None:
         """A run was clicked twice."""
-        self.app.call_later(self.app.run_action, "app.open_run")
+        self.action_open()
 
     def on_screen_resume(self) -> None:
         """Back on top: follow the selected run's log again."""
@@ -146,10 +194,13 @@ class Dashboard(PictureScreen):
             self.show(self._picture, self._now)
         self.call_after_refresh(self._want_log)
 
+    def on_run_table_sort_wanted(self, event: RunTable.SortWanted) -> None:
+        """The heading of a column was clicked; once more turns it round."""
+        self._replan(self._plan.sorted_by(event.column))
+
     def on_input_changed(self, _event: Input.Changed) -> None:
         """Filter while typing."""
-        if self._now is not None:
-            self.show(self._picture, self._now)
+        self._replan(replace(self._plan, text=self._filter.value))
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
         """Keep the filter, back to the table."""
@@ -166,14 +217,47 @@ class Dashboard(PictureScreen):
         self._filter.value = ""
         self._filter.display = False
         self._table.focus()
+        self._replan(replace(self._plan, text=""))
+
+    def action_sort(self, by: int) -> None:
+        """By the column to the right (1) or to the left (-1)."""
+        self._replan(self._plan.beside(by, with_hosts=bool(self._picture.hosts)))
+
+    def action_turn(self) -> None:
+        """The other way round."""
+        self._replan(self._plan.sorted_by(self._plan.sort))
+
+    def action_group(self) -> None:
+        """Under headings of agent, stage, state (of several machines, host), or none."""
+        wanted = self._plan.grouping.following(with_hosts=bool(self._picture.hosts))
+        self._replan(replace(self._plan, grouping=wanted))
+
+    def action_fold(self) -> None:
+        """Fold the group of the cursor, or unfold it."""
+        heading = self._table.rows.heading_over(self._table.cursor)
+        if heading is None:
+            return
+        self._replan(replace(self._plan, folded=self._plan.folded ^ {heading.key}))
+        self._table.select(heading.key)
+
+    def action_open(self) -> None:
+        """Open the run, or unfold the group."""
+        row = self._table.selected
+        if row is not None and row.is_heading:
+            self.action_fold()
+        else:
+            self.app.call_later(self.app.run_action, "app.open_run")
+
+    def action_pane(self) -> None:
+        """Show or hide the detail pane."""
+        self._wants_pane = not self._wants_pane
+        if self._now is not None:
+            self.show(self._picture, self._now)
+        self.call_after_refresh(self._want_log)
 
     def action_older(self) -> None:
         """Show or hide older finished runs."""
-        self._older = not self._older
-        word = "all runs" if self._older else "the newest run of each agent"
-        self.say((f" showing {word}", MUTED))
-        if self._now is not None:
-            self.show(self._picture, self._now)
+        self._replan(replace(self._plan, older=not self._plan.older))
 
     def action_up(self) -> None:
         """One up."""

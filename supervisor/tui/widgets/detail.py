@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 
 from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
+from supervisor.core.spec import AgentSpec
 from supervisor.tui import story
 from supervisor.tui.model import Sample
 from supervisor.tui.render import line
@@ -108,6 +111,14 @@ class Detail(Vertical):
         )
         self._stages.set_lines([])
         self._timeline.set_lines([])
+
+    def show_group(self, label: str, members: Sequence[RunState | AgentSpec], now: Moment) -> None:
+        """Show the runs of a group, one a line."""
+        self._last = None
+        self._set_facts([line(("▾ ", MUTED), (label, STRONG))])
+        self._stages.set_lines([])
+        runs = [item for item in members if isinstance(item, RunState)]
+        self._timeline.set_lines([story.one_line(state, now) for state in runs])
 
     def show_log(self, tail: Tail | None) -> None:
         """Show the end of this log."""

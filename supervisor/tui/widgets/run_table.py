@@ -6,7 +6,6 @@ decide what a run does: it draws rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from textual.content import Content
@@ -18,92 +17,28 @@ from textual.strip import Strip
 from textual.visual import Visual
 
 from supervisor.core.moment import Moment
-from supervisor.tui import render
 from supervisor.tui.model import Picture
 from supervisor.tui.render import Part, fit, line
-from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, RETRY, STRONG, TEXT
-from supervisor.tui.view import Row, Rows
+from supervisor.tui.rows import Row, Rows
+from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, STRONG
+from supervisor.tui.widgets.columns import (
+    GAP,
+    MARK_CELLS,
+    SPELT_OUT,
+    SUMMED,
+    chosen_columns,
+    heading_parts,
+)
 
 NO_ROWS = Rows(Picture(), Moment(0.0, 0.0, ""), ())
-GAP = 2
-MARK_CELLS = 2
-NOTE_MIN = 22
-"""Cells the sentence about now keeps before a needed column gives way."""
-NOTE_WISHED = 36
-"""Cells it keeps before one that is merely good to have gives way."""
-HOST = "HOST"
-"""The column that is there only when several machines are shown."""
-NEEDED = 3
-"""Priorities up to this one are needed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """One column; the higher its priority number, the sooner it gives way."""
+class Sorted:
+    """What the table is sorted by, so that its heading shows it."""
 
-    title: str
-    cells: int
-    wide_cells: int
-    """Its width where there is plenty."""
-    priority: int
-    draw: Callable[[Row, int], list[Part]]
-    right: bool = False
-
-
-def _plain(name: str, style: str, *, right: bool = False) -> Callable[[Row, int], list[Part]]:
-    def draw(row: Row, cells: int) -> list[Part]:
-        return [(fit(getattr(row, name), cells, right=right), style)]
-
-    return draw
-
-
-def _status(row: Row, cells: int) -> list[Part]:
-    style = f"bold {row.look.style}" if row.needs_me else row.look.style
-    return [(fit(f"{row.look.glyph} {row.look.word}", cells), style)]
-
-
-def _progress(row: Row, cells: int) -> list[Part]:
-    parts = render.bar(row.share, cells - 5, row.look.bar)
-    percent = "" if row.share is None else f"{int(row.share * 100)}%"
-    return [*parts, (fit(percent, 5, right=True), MUTED)]
-
-
-COLUMNS: tuple[Column, ...] = (
-    Column("STATUS", 11, 11, 0, _status),
-    Column(HOST, 8, 14, 0, _plain("host", MUTED)),
-    Column("AGENT", 15, 26, 0, _plain("agent", STRONG)),
-    Column("PROGRESS", 13, 21, 1, _progress),
-    Column("STAGE", 14, 18, 8, _plain("stage", TEXT)),
-    Column("ETA", 5, 6, 4, _plain("eta", TEXT, right=True), right=True),
-    Column("TIME", 9, 10, 5, _plain("time", MUTED, right=True), right=True),
-    Column("TRY", 3, 3, 2, _plain("retries", RETRY, right=True), right=True),
-    Column("FLAG", 4, 4, 3, _plain("flags", ASK, right=True), right=True),
-    Column("CPU", 5, 5, 6, _plain("cpu", MUTED, right=True), right=True),
-    Column("MEM", 5, 5, 7, _plain("memory", MUTED, right=True), right=True),
-    Column("TOKENS", 6, 6, 9, _plain("tokens", MUTED, right=True), right=True),
-    Column("COST", 7, 8, 10, _plain("cost", MUTED, right=True), right=True),
-)
-
-
-def chosen_columns(width: int, *, with_hosts: bool = False) -> list[tuple[Column, int]]:
-    """The columns that fit ``width`` cells with their cells; the note takes what is left."""
-    room = width - MARK_CELLS - NOTE_MIN
-    kept: list[Column] = []
-    wanted = [column for column in COLUMNS if with_hosts or column.title != HOST]
-    for column in sorted(wanted, key=lambda column: column.priority):
-        wished = NOTE_WISHED - NOTE_MIN if column.priority > NEEDED else 0
-        if column.cells + GAP + wished > room:
-            break
-        kept.append(column)
-        room -= column.cells + GAP
-    chosen = {}
-    room -= NOTE_WISHED - NOTE_MIN
-    for column in kept:
-        # Growing wide is for what is read most; the note gets at least half of the plenty.
-        grow = min(column.wide_cells - column.cells, max(0, room // 2))
-        chosen[column.title] = column.cells + grow
-        room -= grow
-    return [(column, chosen[column.title]) for column in COLUMNS if column.title in chosen]
+    column: str = ""
+    highest_first: bool = False
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -131,6 +66,13 @@ class RunTable(ScrollView, can_focus=True):
     class Opened(Message):
         """A run was chosen with the mouse."""
 
+    class SortWanted(Message):
+        """The heading of a column was clicked."""
+
+        def __init__(self, column: str) -> None:
+            super().__init__()
+            self.column = column
+
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
         self._rows: Rows = NO_ROWS
@@ -138,6 +80,7 @@ class RunTable(ScrollView, can_focus=True):
         self._columns = chosen_columns(80)
         self._columns_for = (0, False)
         """Width, and whether several machines are shown."""
+        self._sorted = Sorted()
 
     @property
     def rows(self) -> Rows:
@@ -148,6 +91,18 @@ class RunTable(ScrollView, can_focus=True):
     def selected(self) -> Row | None:
         """The row under the cursor."""
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    @property
+    def cursor(self) -> int:
+        """The row the cursor is on."""
+        return self._cursor
+
+    def show_sorted(self, column: str, *, highest_first: bool) -> None:
+        """Mark the heading of the column that the rows are sorted by; empty is none."""
+        wanted = Sorted(column, highest_first)
+        if wanted != self._sorted:
+            self._sorted = wanted
+            self.refresh(Region(0, 0, self.size.width, 1))
 
     def set_rows(self, rows: Rows) -> None:
         """Show these rows; the cursor stays with its run, and only changed rows are drawn."""
@@ -208,6 +163,8 @@ class RunTable(ScrollView, can_focus=True):
     def on_click(self, event: Click) -> None:
         """Select; a second click on the same row opens it."""
         place = self.scroll_offset.y + event.y - 1
+        if event.y == 0 and (column := self._column_at(event.x)):
+            self.post_message(self.SortWanted(column))
         if event.y < 1 or place >= len(self._rows):
             return
         if event.chain > 1:
@@ -235,10 +192,23 @@ class RunTable(ScrollView, can_focus=True):
             background = "run-table--asking"
         return self._draw(self._row(row, width, is_cursor=place == self._cursor), width, background)
 
+    def _column_at(self, x: int) -> str:
+        """The name of the column at that cell; empty where there is none."""
+        at = MARK_CELLS
+        for column, cells in self._columns:
+            if at <= x < at + cells + GAP:
+                return column.name
+            at += cells + GAP
+        return ""
+
     def _heading(self, width: int) -> Content:
         parts: list[Part] = [(" " * MARK_CELLS, "")]
         for column, cells in self._columns:
-            parts.append((fit(column.title, cells, right=column.right) + " " * GAP, FAINT))
+            title, style = column.title, FAINT
+            if column.name == self._sorted.column:
+                mark = "▼" if self._sorted.highest_first else "▲"
+                title, style = f"{title[: cells - 1]}{mark}", STRONG
+            parts += [(fit(title, cells, right=column.right), style), (" " * GAP, "")]
         return line(*parts, ("NOW", FAINT)).truncate(width)
 
     def _row(self, row: Row, width: int, *, is_cursor: bool) -> Content:
@@ -248,12 +218,25 @@ class RunTable(ScrollView, can_focus=True):
             mark = ("▌ ", FAINT) if is_cursor else ("  ", "")
         parts: list[Part] = [mark]
         used = MARK_CELLS
-        for column, cells in self._columns:
+        names = {column.name for column, _ in self._columns}
+        skipped = 0
+        if row.is_heading:
+            # Its name and states take the place of the columns that say nothing of a group.
+            skipped = next(
+                (at for at, (c, _) in enumerate(self._columns) if c.name in SUMMED),
+                len(self._columns),
+            )
+            room = sum(cells + GAP for _, cells in self._columns[:skipped])
+            parts += heading_parts(row, room)
+            used += room
+        for column, cells in self._columns[skipped:]:
             parts += column.draw(row, cells)
             parts.append((" " * GAP, ""))
             used += cells + GAP
-        note_style = row.look.style if row.needs_me else MUTED
-        parts.append((fit(row.note, max(0, width - used - 1)), note_style))
+        if not row.is_heading:
+            note = row.beside if names >= SPELT_OUT else row.note
+            note_style = row.look.style if row.needs_me else MUTED
+            parts.append((fit(note, max(0, width - used - 1)), note_style))
         return line(*parts)
 
     def _draw(self, content: Content, width: int, background: str) -> Strip:
