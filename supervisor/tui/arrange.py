@@ -91,9 +91,8 @@ class Plan:
     def beside(self, by: int, *, with_hosts: bool) -> Plan:
         """By the column that many to the right; past the ends, by need."""
         every = (NEED, *(name for name in ORDERS if with_hosts or name != HOST))
-        return replace(
-            self, sort=every[(every.index(self.sort) + by) % len(every)], is_reversed=False
-        )
+        place = every.index(self.sort) if self.sort in every else 0
+        return replace(self, sort=every[(place + by) % len(every)], is_reversed=False)
 
 
 def _usage(state: RunState, _picture: Picture, _now: Moment) -> float | None:

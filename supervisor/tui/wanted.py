@@ -1,7 +1,7 @@
 """The filter of the table: a text, taken apart and held against runs.
 
-Pure. Words between blanks all have to fit. A word is looked for in name, state, stage, step and
-id; with ``agent:``, ``host:``, ``state:``, ``stage:``, ``step:``, ``id:`` or ``why:`` before it there alone;
+Pure. Words between blanks all have to fit. A word is looked for in name, host, state, stage, step
+and id; with one of ``FIELDS`` and a colon before it there alone (``state:failed``, ``why:oom``);
 with ``-`` before all that it must not be there. It looks at the state alone, never at a drawn row:
 a thousand runs are held against it again and again.
 """

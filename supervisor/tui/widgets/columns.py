@@ -47,6 +47,11 @@ class Column:
     draw: Callable[[Row, int], list[Part]]
     right: bool = False
 
+    @property
+    def growth(self) -> int:
+        """Its place in line for plenty."""
+        return GROWS.index(self.name) if self.name in GROWS else len(GROWS)
+
 
 def _plain(name: str, style: str, *, right: bool = False) -> Callable[[Row, int], list[Part]]:
     def draw(row: Row, cells: int) -> list[Part]:
@@ -141,10 +146,8 @@ def chosen_columns(width: int, *, with_hosts: bool = False) -> list[tuple[Column
     chosen = {column.name: column.cells for column in kept}
     if len(kept) < len(every):
         room -= NOTE_WISHED - NOTE_MIN
-    for name in GROWS:
-        column = next((column for column in kept if column.name == name), None)
-        if column is None:
-            continue
+    for column in sorted(kept, key=lambda column: column.growth):
+        name = column.name
         wished = column.wide_cells - column.cells
         if name in CURVES:
             grow = wished if wished <= room else 0  # Half a curve says nothing.
