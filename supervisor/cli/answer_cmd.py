@@ -14,9 +14,8 @@ from typing import Any
 
 from supervisor.cli import output
 from supervisor.cli.ask_inline import question_lines
-from supervisor.cli.session import connect, own_name, snapshot
+from supervisor.cli.session import Place, connect, own_name, snapshot
 from supervisor.config.durations import DurationError, parse_duration
-from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.always import DEFAULT_FOR_S, MAX_FOR_S, MIN_FOR_S
 from supervisor.core.describe import duration
@@ -74,11 +73,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Give one answer; exit status 1 when somebody was faster, it expired, or the hash differs."""
     params: dict[str, Any] = {"id": arguments.id, "by": own_name()}
     for_s = _for_s(arguments)
-    with connect(project) as client:
+    with connect(place) as client:
         params |= {"hash": arguments.hash, "comment": arguments.comment}
         params |= _said(arguments, client)
         if arguments.always:

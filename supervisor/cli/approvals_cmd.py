@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, own_name, snapshot
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, own_name, snapshot
 from supervisor.core.always import is_holding
 from supervisor.core.describe import duration, exact_json
 from supervisor.core.mirror import Mirror
@@ -24,12 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """List the rules, or end one; exit status 1 when there is no rule of that id."""
     if (arguments.what == "revoke") != (arguments.id is not None):
         expected = "longwatch approvals revoke ID" if arguments.id is None else "revoke ID"
         raise UserError(f"expected: {expected}", fix="See: longwatch approvals", where="approvals")
-    with connect(project) as client:
+    with connect(place) as client:
         if arguments.what == "revoke":
             revoked = client.call("revoke", {"id": arguments.id, "by": own_name()})["rule"]
             if arguments.json:

@@ -50,7 +50,8 @@ def add_global_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--host",
-        metavar="USER@BOX",
+        metavar="USER@BOX[:DIR]",
+        action="append",
         default=argparse.SUPPRESS,
-        help="the machine the engine runs on (not in this version)",
+        help="the machine the engine runs on, over ssh; a name of [hosts.NAME] too",
     )

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from supervisor.cli.engine_cmd import autostart
-from supervisor.cli.session import ensure_engine
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, ensure_engine
+from supervisor.control.host import RemoteHost
 
 
-def attach(project: Project) -> int:
+def attach(place: Place) -> int:
     """Show the interface until the operator leaves it; agents go on."""
-    client, is_new = ensure_engine(project)
+    if isinstance(place, RemoteHost):
+        return attach_hosts([place])
+    client, is_new = ensure_engine(place)
     with client:
         if is_new:
             autostart(client)
     from supervisor.tui import run_tui
 
-    return run_tui(project)
+    return run_tui(place)
+
+
+def attach_hosts(hosts: Sequence[RemoteHost]) -> int:
+    """The same for engines on other machines, one or several in one interface."""
+    from supervisor.cli.first_contact import first_contact
+    from supervisor.tui import run_tui_on
+
+    return run_tui_on(first_contact(hosts))

@@ -7,8 +7,7 @@ import time
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, own_name
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, own_name
 from supervisor.core.describe import duration
 from supervisor.core.report import rfc3339
 
@@ -25,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """List the kept generations, newest first, after going back if asked to."""
-    with connect(project) as client:
+    with connect(place) as client:
         if arguments.rollback is None:
             found = client.call("checkpoints", {"run": arguments.run})
         else:

@@ -7,8 +7,7 @@ import time
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, own_name, snapshot
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, own_name, snapshot
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
@@ -35,13 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument("--no-wait", action="store_true", help="return once it is stored")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Carry out the verb; ``stop`` waits until nothing of the runs lives."""
     if not arguments.names and not arguments.all:
         raise UserError(
             f"{arguments.verb}: no name given", fix="Give agents or ends of run ids, or --all"
         )
-    with connect(project) as client:
+    with connect(place) as client:
         result = client.call(arguments.verb, _params(arguments, client))
         if arguments.verb == "stop" and not arguments.no_wait:
             _wait_for_end(client, [entry["id"] for entry in result["runs"]])

@@ -7,6 +7,7 @@ import argparse
 from supervisor.cli import output
 from supervisor.cli.session import connect, ensure_engine, own_name, snapshot, wait_until_gone
 from supervisor.config.paths import Project
+from supervisor.control.greeting import hello_params
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import Status
@@ -38,7 +39,7 @@ def up(arguments: argparse.Namespace, project: Project) -> int:
     load_config(project)
     client, is_new = ensure_engine(project)
     started = [] if arguments.no_autostart else autostart(client)
-    engine = client.call("hello", {"client": "cli", "version": "", "protocol": 1})["engine"]
+    engine = client.call("hello", hello_params("cli"))["engine"]
     if arguments.json:
         output.json({"engine": engine, "started": is_new, "runs": started})
         return 0

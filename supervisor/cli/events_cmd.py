@@ -8,8 +8,7 @@ from typing import Any
 
 from supervisor.cli import output
 from supervisor.cli.live import Live
-from supervisor.cli.session import connect, snapshot
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, snapshot
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import describe, details
 from supervisor.core.record import recorded_from_plain, recorded_to_plain
@@ -26,9 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one object a line")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Without ``--since`` the newest hundred."""
-    with connect(project) as client:
+    with connect(place) as client:
         picture = snapshot(client)
         agents = {plain["id"]: plain["agent"] for plain in picture["runs"]}
         since = arguments.since
@@ -36,7 +35,7 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
             since = max(0, picture["seq"] - DEFAULT_COUNT)
         printer = _Printer(agents, as_json=arguments.json)
         if arguments.follow:
-            _follow(project, client, printer, since)
+            _follow(place, client, printer, since)
         while True:
             result = client.call("history", {"since": since, "limit": PIECE})
             printer.show(result["events"])
@@ -45,11 +44,9 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
             since = result["events"][-1]["seq"]
 
 
-def _follow(project: Project, client: SyncClient, printer: _Printer, since: int) -> None:
+def _follow(place: Place, client: SyncClient, printer: _Printer, since: int) -> None:
     """Until interrupted, over restarts of the engine."""
-    live = Live(
-        project, client, lambda recorded, _state: printer.show([recorded_to_plain(recorded)])
-    )
+    live = Live(place, client, lambda recorded, _state: printer.show([recorded_to_plain(recorded)]))
     while since < live.mirror.seq:
         piece = live.call("history", {"since": since, "limit": PIECE})["events"]
         printer.show([event for event in piece if event["seq"] <= live.mirror.seq])

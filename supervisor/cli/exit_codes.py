@@ -46,6 +46,12 @@ _STATUS_OF: tuple[tuple[type[LongwatchError], ExitStatus], ...] = (
 )
 
 
+_OTHER_RECORDS = (
+    "longwatch: the engine keeps its records as another version does; this one cannot read them\n"
+    "  Use the same version of longwatch on both sides"
+)
+
+
 def status_of(error: LongwatchError) -> ExitStatus:
     """The exit status of one of our errors; 1 for all that says "not well"."""
     for kind, status in _STATUS_OF:
@@ -69,7 +75,10 @@ def guard(action: Callable[[], int]) -> int:
         return ExitStatus.INTERRUPTED
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else ExitStatus.DONE
-    except Exception:  # noqa: BLE001 - the last line of every command: a bug must say so
+    except Exception as error:  # noqa: BLE001 - the last line of every command: a bug must say so
+        if type(error).__name__ == "RecordError":
+            say(_OTHER_RECORDS)
+            return ExitStatus.NOT_WELL
         _say_bug()
         return ExitStatus.BUG
     return status

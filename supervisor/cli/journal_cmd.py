@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, own_name
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, own_name
 from supervisor.core.report import rfc3339
 from supervisor.errors import UserError
 
@@ -29,14 +28,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Show the journal, or cut it."""
     if (arguments.what == "truncate") != (arguments.step is not None):
         raise UserError(
             "longwatch journal: truncate and --from STEP go together",
             fix="longwatch journal RUN truncate --from STEP; see the numbers with show",
         )
-    with connect(project) as client:
+    with connect(place) as client:
         found = _read(client, arguments.run)
         if arguments.what == "show":
             _show(found, as_json=arguments.json)

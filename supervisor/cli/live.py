@@ -10,18 +10,23 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from supervisor.cli.session import connect
-from supervisor.config.paths import Project
+from supervisor.cli.exit_codes import say
+from supervisor.cli.session import Place, connect
+from supervisor.control.host import RemoteHost
 from supervisor.control.messages import ConnectionLostError
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import RunState
-from supervisor.errors import NotRunningError
+from supervisor.errors import LongwatchError, NotRunningError
 
 RECONNECT_S = 30.0
 """How long an engine may be away before the command gives up."""
 LOOK_EVERY_S = 0.1
+HOST_RECONNECT_S = 3600.0
+"""The same for another machine: a closed laptop, a train, a router."""
+HOST_WAIT_FIRST_S = 1.0
+HOST_WAIT_MAX_S = 15.0
 
 See = Callable[[Recorded, RunState | None], None]
 
@@ -29,9 +34,9 @@ See = Callable[[Recorded, RunState | None], None]
 class Live:
     """A subscription over one connection after another; ``mirror`` is the newest picture."""
 
-    def __init__(self, project: Project, client: SyncClient, see: See) -> None:
+    def __init__(self, place: Place, client: SyncClient, see: See) -> None:
         """Subscribe on ``client``; ``see`` gets every event after its snapshot, once."""
-        self._project = project
+        self._place = place
         self._client = client
         self._see = see
         self.mirror = Mirror(client.call("subscribe", {"since": None}))
@@ -67,7 +72,7 @@ class Live:
 
     def _reconnect(self, lost: ConnectionLostError) -> None:
         since = {"since": self.mirror.seq}
-        self._client, missed = _again(self._project, self._client, lost, "subscribe", since)
+        self._client, missed = _again(self._place, self._client, lost, "subscribe", since)
         if "runs" in missed:
             self.mirror.replace(missed)
         else:
@@ -77,9 +82,9 @@ class Live:
 class Steady:
     """Calls that only read, over one connection after another."""
 
-    def __init__(self, project: Project, client: SyncClient) -> None:
+    def __init__(self, place: Place, client: SyncClient) -> None:
         """``client`` is ours from now on."""
-        self._project = project
+        self._place = place
         self._client = client
 
     def call(self, method: str, params: dict[str, Any]) -> Any:
@@ -90,7 +95,7 @@ class Steady:
         try:
             return self._client.call(method, params)
         except ConnectionLostError as lost:
-            self._client, reply = _again(self._project, self._client, lost, method, params)
+            self._client, reply = _again(self._place, self._client, lost, method, params)
             return reply
 
     def close(self) -> None:
@@ -99,7 +104,7 @@ class Steady:
 
 
 def _again(
-    project: Project,
+    place: Place,
     client: SyncClient,
     lost: ConnectionLostError,
     method: str,
@@ -107,13 +112,54 @@ def _again(
 ) -> tuple[SyncClient, Any]:
     """A new connection and the reply that the old one did not bring."""
     client.close()
-    end = time.monotonic() + RECONNECT_S
+    waits = _Waits(place)
+    why: Exception = lost
     while True:
         try:
-            client = connect(project)
-            return client, client.call(method, params)
-        except (NotRunningError, ConnectionLostError):
-            client.close()
-            if time.monotonic() > end:
-                raise lost from None
-            time.sleep(LOOK_EVERY_S)
+            client = connect(place)
+        except (NotRunningError, ConnectionLostError) as error:
+            why = error
+        else:
+            try:
+                reply = client.call(method, params)
+            except ConnectionLostError as error:
+                client.close()
+                why = error
+            else:
+                waits.over()
+                return client, reply
+        if not waits.wait(why):
+            raise lost
+
+
+class _Waits:
+    """The pauses between attempts: short ones for an engine that its keeper starts again, growing
+    ones, said aloud, for a machine behind a network."""
+
+    def __init__(self, place: Place) -> None:
+        self._host = place if isinstance(place, RemoteHost) else None
+        self._ends_at = time.monotonic() + (HOST_RECONNECT_S if self._host else RECONNECT_S)
+        self._next_s = HOST_WAIT_FIRST_S if self._host else LOOK_EVERY_S
+        self._has_said = False
+
+    def wait(self, why: Exception) -> bool:
+        """Wait; False when it is time to give up."""
+        if time.monotonic() > self._ends_at:
+            return False
+        if self._host is not None:
+            again = f"trying again in {self._next_s:g} s"
+            say(f"longwatch: connection to {self._host.name} lost, {again}: {_what(why)}")
+            self._has_said = True
+        time.sleep(self._next_s)
+        if self._host is not None:
+            self._next_s = min(HOST_WAIT_MAX_S, self._next_s * 2)
+        return True
+
+    def over(self) -> None:
+        """It worked."""
+        if self._host is not None and self._has_said:
+            say(f"longwatch: connected to {self._host.name} again; nothing was missed")
+
+
+def _what(error: Exception) -> str:
+    return error.what if isinstance(error, LongwatchError) else str(error)

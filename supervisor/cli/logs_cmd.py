@@ -8,9 +8,8 @@ import time
 from supervisor.cli import output
 from supervisor.cli.live import Steady
 from supervisor.cli.log_lines import LogLine, LogLines
-from supervisor.cli.session import connect
+from supervisor.cli.session import Place, connect
 from supervisor.cli.status_cmd import find
-from supervisor.config.paths import Project
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import FINAL
 
@@ -31,9 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one object a line")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Print the end of the output; with ``-f`` go on until the run is over."""
-    client = Steady(project, connect(project))
+    client = Steady(place, connect(place))
     try:
         state = find(list(Mirror(client.call("snapshot", {})).runs.values()), arguments.name)
         wanted = ["err"] if arguments.stderr else ["out"] if arguments.stdout else ["out", "err"]

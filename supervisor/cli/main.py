@@ -14,7 +14,7 @@ from supervisor import __version__
 from supervisor.cli import output
 from supervisor.cli.arguments import Parser, add_global_options
 from supervisor.cli.exit_codes import ExitStatus, guard
-from supervisor.cli.verbs import BY_NAME, VERBS, Verb
+from supervisor.cli.verbs import BY_NAME, CLIENTS, HERE, VERBS, Verb
 from supervisor.errors import UserError
 
 PROGRAM = "longwatch"
@@ -50,13 +50,17 @@ def dispatch(words: Sequence[str]) -> int:
 
 def _attach(options: dict[str, Any]) -> int:
     """``longwatch`` alone: the interface, which needs a terminal to live in."""
-    _refuse_host(options, "")
     if not output.is_dialogue():
         raise UserError(
             "the interface needs a terminal",
             fix=f"Without one use {PROGRAM} status, or {PROGRAM} run --headless",
         )
-    from supervisor.cli.attach import attach
+    from supervisor.cli.attach import attach, attach_hosts
+
+    if options.get("host"):
+        from supervisor.cli.places import named_hosts
+
+        return attach_hosts(named_hosts(options["host"], options.get("directory")))
     from supervisor.config.paths import Project
 
     return attach(Project.find(options.get("directory")))
@@ -68,21 +72,21 @@ def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
     add_global_options(parser)
     getattr(module, verb.declare)(parser)
     # What stands after the verb wins over the same option before it.
-    parser.set_defaults(verb=verb.name, **{"directory": None, **options})
+    parser.set_defaults(verb=verb.name, **{"directory": None, "host": None, **options})
     arguments = parser.parse_args(words)
-    _refuse_host(vars(arguments), f" {verb.name}")
     run = getattr(module, verb.run)
+    if arguments.host and verb.name not in HERE:
+        from supervisor.cli.places import one_host, run_there
+
+        host = one_host(arguments.host, arguments.directory)
+        if verb.name in CLIENTS:
+            return int(run(arguments, host))
+        return run_there(host, verb.name, words)
     if not verb.needs_project:
         return int(run(arguments))
     from supervisor.config.paths import Project
 
     return int(run(arguments, Project.find(arguments.directory)))
-
-
-def _refuse_host(options: dict[str, Any], verb: str) -> None:
-    host = options.get("host")
-    if host is not None:
-        raise UserError("--host is not in this version", fix=f"Use: ssh -t {host} {PROGRAM}{verb}")
 
 
 def _verb_position(words: Sequence[str]) -> int:
@@ -100,7 +104,7 @@ def _top_parser() -> Parser:
     listed = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
     parser = Parser(
         prog=PROGRAM,
-        usage=f"{PROGRAM} [-C DIR] [COMMAND …]",
+        usage=f"{PROGRAM} [--host USER@BOX] [-C DIR] [COMMAND …]",
         description=(
             "Supervises long-running local agents: nothing that cost hours is lost.\n"
             "Without a command: the interface; the engine is started if none runs."

@@ -6,8 +6,7 @@ import argparse
 
 from supervisor.cli import output
 from supervisor.cli.ask_inline import question_lines
-from supervisor.cli.session import connect, snapshot
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, snapshot
 from supervisor.core.describe import answer_hint, waiting_words
 from supervisor.core.mirror import Mirror
 from supervisor.core.report import request_report
@@ -18,9 +17,9 @@ def add_requests_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def requests(arguments: argparse.Namespace, project: Project) -> int:
+def requests(arguments: argparse.Namespace, place: Place) -> int:
     """Open requests, oldest first."""
-    with connect(project) as client:
+    with connect(place) as client:
         mirror = Mirror(snapshot(client))
     pairs = [(state, r) for state in mirror.runs.values() for r in state.open_requests]
     pairs.sort(key=lambda pair: pair[1].created_at)

@@ -18,7 +18,7 @@ from supervisor.cli import output
 from supervisor.cli.ask_inline import ask_inline
 from supervisor.cli.follow import Follower
 from supervisor.cli.live import Live
-from supervisor.cli.session import ensure_engine, own_name
+from supervisor.cli.session import Place, ensure_engine, own_name
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import answer_hint, reason_words
@@ -46,10 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="begin anew, not from a checkpoint")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Exit status 0 when every run succeeded, 1 when one did not."""
     is_terminal = output.is_dialogue()
-    client, is_ours = _checked_engine(project)
+    client, is_ours = _checked_engine(place)
     names = arguments.names or _autostarted(client)
     by = own_name()
     started = client.call(
@@ -67,20 +67,21 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
         from supervisor.cli.attach import attach
 
         client.close()
-        return attach(project)
-    following = _Following(project, client, started, is_terminal=is_terminal, by=by)
+        return attach(place)
+    following = _Following(place, client, started, is_terminal=is_terminal, by=by)
     status = following.run()
     if is_ours:
         following.live.call("shutdown", {"if_idle": True, "by": by})
     return status
 
 
-def _checked_engine(project: Project) -> tuple[SyncClient, bool]:
+def _checked_engine(place: Place) -> tuple[SyncClient, bool]:
     """The engine, after the configuration was read: its errors come before anything starts."""
-    from supervisor.config.load import load_config
+    if isinstance(place, Project):
+        from supervisor.config.load import load_config
 
-    load_config(project)
-    return ensure_engine(project)
+        load_config(place)
+    return ensure_engine(place)
 
 
 def _autostarted(client: SyncClient) -> list[str]:
@@ -99,14 +100,14 @@ class _Following:
 
     def __init__(
         self,
-        project: Project,
+        place: Place,
         client: SyncClient,
         started: list[dict[str, str]],
         *,
         is_terminal: bool,
         by: str,
     ) -> None:
-        self.live = Live(project, client, self._see)
+        self.live = Live(place, client, self._see)
         self._is_terminal = is_terminal
         self._by = by
         self._mine = [e["id"] for e in started if e["action"] != "already running"]

@@ -7,10 +7,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-from supervisor import __version__
+from supervisor.cli.exit_codes import say
 from supervisor.config.defaults import START_TIMEOUT_S
 from supervisor.config.paths import Project
-from supervisor.control.messages import ConnectionLostError
+from supervisor.control.greeting import difference, hello_params, is_other_protocol
+from supervisor.control.host import RemoteHost
+from supervisor.control.messages import PROTOCOL, CallRefusedError, ConnectionLostError
 from supervisor.control.sync_client import SyncClient
 from supervisor.errors import EnvironmentFaultError, NotRunningError
 
@@ -19,10 +21,15 @@ LEAVE_TIMEOUT_S = 60.0
 """Longest wait of ``down`` for the keeper to be gone."""
 LOG_TAIL_LINES = 12
 
+Place = Project | RemoteHost
+"""Where a command acts: a directory here, or one on another machine."""
 
-def connect(project: Project) -> SyncClient:
+
+def connect(place: Place) -> SyncClient:
     """A client of the running engine, greeted; NotRunningError when there is none."""
-    client = try_connect(project)
+    if isinstance(place, RemoteHost):
+        return _dial(place, starts_engine=False)[0]
+    project, client = place, try_connect(place)
     if client is None:
         raise NotRunningError(
             f"nothing runs for {project.directory}",
@@ -31,12 +38,14 @@ def connect(project: Project) -> SyncClient:
     return client
 
 
-def ensure_engine(project: Project) -> tuple[SyncClient, bool]:
+def ensure_engine(place: Place) -> tuple[SyncClient, bool]:
     """A client, and whether keeper and engine had to be started for it.
 
     EnvironmentFaultError with the end of their logs when they do not come up in time.
     """
-    client = try_connect(project)
+    if isinstance(place, RemoteHost):
+        return _dial(place, starts_engine=True)
+    project, client = place, try_connect(place)
     if client is not None:
         return client, False
     from supervisor.process.daemon import start_keeper
@@ -97,10 +106,34 @@ def try_connect(project: Project) -> SyncClient | None:
         return None
     try:
         client = SyncClient.connect(path)
-        client.call("hello", {"client": "cli", "version": __version__, "protocol": 1})
+        _greet(client)
     except (NotRunningError, ConnectionLostError, TimeoutError):
         return None
     return client
+
+
+def _dial(host: RemoteHost, *, starts_engine: bool) -> tuple[SyncClient, bool]:
+    """A greeted client of the engine there, and whether it had to be started."""
+    from supervisor.cli.output import is_dialogue
+    from supervisor.control.dialing import dial
+
+    dialled = dial(host, starts_engine=starts_engine, may_ask=is_dialogue())
+    client = SyncClient(dialled.connection)
+    _greet(client, host.name)
+    return client, dialled.greeting.started
+
+
+def _greet(client: SyncClient, host: str = "") -> None:
+    """Say hello; an engine of another version is named, one of another protocol only looked at."""
+    try:
+        engine = client.call("hello", hello_params("cli"))["engine"]
+    except CallRefusedError as error:
+        if not is_other_protocol(error):
+            raise
+        engine = client.call("hello", hello_params("cli", read_only=True))["engine"]
+    is_other = engine.get("protocol", PROTOCOL) != PROTOCOL
+    if (told := difference(engine, host or "the engine")) and (host or is_other):
+        say(f"longwatch: {told}")
 
 
 def log_tail(project: Project) -> str:

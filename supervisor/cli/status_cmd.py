@@ -6,8 +6,7 @@ import argparse
 from typing import Any
 
 from supervisor.cli import output
-from supervisor.cli.session import connect, snapshot
-from supervisor.config.paths import Project
+from supervisor.cli.session import Place, connect, snapshot
 from supervisor.core.answer_words import answered_lines
 from supervisor.core.describe import (
     duration,
@@ -41,9 +40,9 @@ def add_why_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def status(arguments: argparse.Namespace, project: Project) -> int:
+def status(arguments: argparse.Namespace, place: Place) -> int:
     """With a name exit 1 when that run is not well: failed, timed out, or held."""
-    with connect(project) as client:
+    with connect(place) as client:
         mirror = Mirror(snapshot(client))
     states = list(mirror.runs.values())
     if arguments.name:
@@ -92,9 +91,9 @@ def find(states: list[RunState], name: str) -> RunState:
     raise RefusedError(f"no run of {safe_text(name, limit=80)!r}", why=why)
 
 
-def why(arguments: argparse.Namespace, project: Project) -> int:
+def why(arguments: argparse.Namespace, place: Place) -> int:
     """The rule, figures and events behind a run's state, and what happens next and when."""
-    with connect(project) as client:
+    with connect(place) as client:
         mirror = Mirror(snapshot(client))
     state, now = find(list(mirror.runs.values()), arguments.name), mirror.taken_at
     reasons = reasons_of(state, now)

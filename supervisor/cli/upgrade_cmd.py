@@ -17,6 +17,7 @@ from supervisor.cli import output
 from supervisor.cli.session import connect as connect_or_say
 from supervisor.cli.session import engine_argv, log_tail, own_name, try_connect
 from supervisor.config.paths import Project
+from supervisor.control.greeting import hello_params
 from supervisor.control.messages import ConnectionLostError
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.mirror import Mirror
@@ -103,7 +104,7 @@ def try_new_program(argv: list[str], project: Project) -> None:
 
 
 def _engine(client: SyncClient) -> dict[str, Any]:
-    hello = client.call("hello", {"client": "cli", "version": __version__, "protocol": 1})
+    hello = client.call("hello", hello_params("cli"))
     found: dict[str, Any] = hello["engine"]
     return found
 

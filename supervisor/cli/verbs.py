@@ -44,8 +44,22 @@ VERBS: tuple[Verb, ...] = (
     Verb("audit", "audit_cmd", "check the event log, export it, or list who answered what"),
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
+    Verb("dial", "dial_cmd", "the far end of --host; ssh starts it", needs_project=False),
     Verb("config", "config_cmd", "check config.toml, or print its schema", needs_project=False),
     Verb("doctor", "doctor", "look for what would go wrong on this machine", needs_project=False),
     Verb("init", "init", "make a config.toml, --demo with agents to try", needs_project=False),
 )
+CLIENTS = frozenset(
+    {
+        "run", "status", "why", "requests", "answer", "approvals", "logs", "events", "start",
+        "stop", "restart", "pause", "resume", "checkpoints", "journal",
+    }
+)  # fmt: skip
+"""With ``--host`` these run here, as clients of the engine there, so that files and the editor are
+those of the operator. Every other verb is about that machine and is run on it."""
+HERE = frozenset({"up", "down", "upgrade-engine", "restart-engine", "config", "doctor", "init"})
+"""With ``--host`` these are run on that machine, because they are about that machine; all others
+run here, as clients of the engine there."""
+HERE = frozenset({"dial", "serve"})
+"""These take ``--host`` as it is, or have no use for it."""
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from supervisor.config import names
 from supervisor.config.durations import format_duration
 from supervisor.config.explain import explain, unknown_key
+from supervisor.config.hosts import HostTable
 from supervisor.config.model import (
     AgentTable,
     NotifyTable,
@@ -46,6 +47,8 @@ class Config:
     """Accepted, not acted on in this version."""
     pipelines: dict[str, PipelineTable]
     """Accepted, not acted on in this version."""
+    hosts: dict[str, HostTable]
+    """Other machines, by the name that ``--host`` takes."""
     budget: Budget | None
     """What all agents together may spend on a day."""
     services_file: bytes
@@ -97,6 +100,7 @@ class _Reading:
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify_urls=tuple(notify.urls),
             pipelines=self._pipelines(data.get("pipelines", {})),
+            hosts=self._plain_tables(HostTable, "hosts"),
             budget=_budget(
                 (
                     day := self._table(BudgetTable, data.get("budget", {}), ("budget",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from supervisor.config.hosts import HostTable
 from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
 
@@ -17,4 +18,5 @@ class ConfigTables(Table):
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     budget: BudgetTable = Field(default_factory=BudgetTable)
     notify: NotifyTable = Field(default_factory=NotifyTable)
+    hosts: dict[str, HostTable] = Field(default_factory=dict)
     pipelines: dict[str, PipelineTable] = Field(default_factory=dict)

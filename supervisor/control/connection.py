@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from supervisor.control.frames import CLIENT_LIMIT, FrameError, FrameReader, decode
+from supervisor.control.greeting import READING, read_only_refusal
 from supervisor.control.locate import peer_uid
 from supervisor.control.messages import (
     INVALID_REQUEST,
@@ -50,6 +51,8 @@ class Connection(asyncio.Protocol):
         self.name = ""
         """What the client calls itself; a handler of ``hello`` sets it. For people."""
         self.is_subscribed = False
+        self.reads_only = False
+        """It speaks another protocol: ``hello`` let it in to look, and no more."""
         self._server = server
         self._frames = FrameReader(CLIENT_LIMIT)
         self._transport: asyncio.Transport | None = None
@@ -169,6 +172,8 @@ class Connection(asyncio.Protocol):
         if handler is None:
             return error_line(call.id, UNKNOWN_METHOD, f"there is no method {call.method[:100]!r}")
         try:
+            if self.reads_only and call.method not in READING:
+                raise read_only_refusal(call.method)
             async with asyncio.timeout(CALL_TIMEOUT_S):
                 return reply_line(call.id, await handler(self, call.params))
         except TimeoutError:

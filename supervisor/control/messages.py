@@ -24,7 +24,7 @@ REFUSED = -32000
 CODES = frozenset(
     {
         "unknown_run", "unknown_request", "conflict", "expired", "hash_mismatch", "refused",
-        "busy", "internal",
+        "busy", "internal", "protocol", "read_only",
     }
 )  # fmt: skip
 _STANDARD = {

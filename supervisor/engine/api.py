@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from supervisor.control.messages import CallRefusedError
+from supervisor.control.greeting import protocol_refusal
+from supervisor.control.messages import PROTOCOL, CallRefusedError
 from supervisor.core import facts as f
 from supervisor.core import ids
 from supervisor.core.facts import Fact
@@ -64,15 +65,13 @@ class Api:
         }
 
     async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:
-        """Who is there; a client of another protocol is told so here."""
+        """Who is there; a client of another protocol is told so here, and may only look."""
         connection.name = safe_text(text(params, "client", default=""), limit=80)
-        protocol = whole(params, "protocol", default=1)
-        if protocol != 1:
-            raise CallRefusedError(
-                f"this engine speaks protocol 1, the client {protocol}",
-                code="refused",
-                fix="Use the same version of longwatch on both sides",
-            )
+        protocol = whole(params, "protocol", default=PROTOCOL)
+        reads_only = flag(params, "read_only")
+        if protocol != PROTOCOL and not reads_only:
+            raise protocol_refusal(protocol)
+        connection.reads_only = reads_only
         return {"engine": self._engine.describe()}
 
     async def snapshot(self, _connection: Connection, _params: dict[str, Any]) -> Any:

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from supervisor.config.paths import Project
+    from supervisor.control.dialing import Dialled
+    from supervisor.control.host import RemoteHost
     from supervisor.tui.link import Backend
 
 
@@ -28,3 +31,11 @@ def run_tui(where: Project | Path | str, *, backend: Backend | None = None) -> i
 
         backend = SocketBackend(where)
     return run_app(backend)
+
+
+def run_tui_on(hosts: Sequence[tuple[RemoteHost, Dialled | None]]) -> int:
+    """The same for engines on other machines, each with the connection that stands already."""
+    from supervisor.tui.app import run_app
+    from supervisor.tui.remote import HostBackend
+
+    return run_app({host.name: HostBackend(host, first) for host, first in hosts})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,8 +21,9 @@ from textual.worker import Worker
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
 from supervisor.tui import actions, guard, keys, render, terminal, theme, view
+from supervisor.tui.fleet import make_link
 from supervisor.tui.guard import GuardedApp, GuardedDriver
-from supervisor.tui.link import Backend, CallError, EngineLink
+from supervisor.tui.link import Backend, CallError
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
 from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
@@ -70,16 +71,19 @@ class LongwatchApp(GuardedApp):
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Backend | Mapping[str, Backend],
         *,
         clock: Callable[[], float] = time.monotonic,
         tick_s: float | None = TICK_S,
     ) -> None:
-        """``clock`` is monotonic seconds; ``tick_s`` None redraws only on events."""
+        """``backend``: this machine's engine, or others by the name of their machine.
+
+        ``clock`` is monotonic seconds; ``tick_s`` None redraws only on events.
+        """
         super().__init__(driver_class=GuardedDriver)
         self._clock = clock
         self._tick_s = tick_s
-        self._link = EngineLink(backend, self._changed, clock=clock)
+        self._link = make_link(backend, self._changed, clock)
         self._tail: Tail | None = None
         self._tail_worker: Worker[None] | None = None
         self._undo_signals: Callable[[], None] | None = None
@@ -345,7 +349,7 @@ class LongwatchApp(GuardedApp):
         self.exit(0)
 
 
-def run_app(backend: Backend) -> int:
+def run_app(backend: Backend | Mapping[str, Backend]) -> int:
     """Show the interface until the operator leaves; returns the exit status. Blocks.
 
     0 after leaving, 128 + n after signal n, 70 when the interface itself failed.

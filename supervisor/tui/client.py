@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from supervisor import __version__
 from supervisor.config.paths import Project
 from supervisor.control import locate
 from supervisor.control.client import Client
-from supervisor.control.messages import PROTOCOL, CallRefusedError
+from supervisor.control.greeting import OTHER_PROTOCOL, hello_params
+from supervisor.control.messages import CallRefusedError
 from supervisor.errors import LongwatchError
 from supervisor.tui.link import CALL_TIMEOUT_S, CallError, LinkLostError, Notice
 
@@ -33,8 +33,12 @@ class ClientBackend:
             self._client = await self._open_client()
         except LongwatchError as error:
             raise LinkLostError(error.what) from error
-        greeting = {"client": "tui", "version": __version__, "protocol": PROTOCOL}
-        await self.call("hello", greeting, CALL_TIMEOUT_S)
+        try:
+            await self.call("hello", hello_params("tui"), CALL_TIMEOUT_S)
+        except CallError as error:
+            if error.code != OTHER_PROTOCOL:
+                raise
+            await self.call("hello", hello_params("tui", read_only=True), CALL_TIMEOUT_S)
 
     async def call(self, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:
         """One call; CallError when refused, LinkLostError when the connection is gone."""

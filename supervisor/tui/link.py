@@ -9,6 +9,7 @@ another wall clock is shown rightly.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
@@ -30,6 +31,8 @@ LOG_LIMIT_BYTES = 256 * 1024
 RETRY_FIRST_S = 0.1
 RETRY_MAX_S = 2.0
 """Longest wait between two attempts to reach an engine that is gone."""
+HOST_RETRY_MAX_S = 15.0
+"""The same for another machine: each attempt is an ssh."""
 CALL_TIMEOUT_S = 15.0
 """Longest wait for a reply; the engine answers in milliseconds."""
 
@@ -88,8 +91,11 @@ class EngineLink:
         *,
         clock: Callable[[], float] = time.monotonic,
         interval_s: float = UPDATE_INTERVAL_S,
+        host: str = "",
     ) -> None:
+        """``host`` is the machine at the other end, where it is not this one."""
         self._backend = backend
+        self._retry_max_s = HOST_RETRY_MAX_S if host else RETRY_MAX_S
         self._on_change = on_change
         self._clock = clock
         self._interval_s = interval_s
@@ -97,7 +103,7 @@ class EngineLink:
         self._flush: asyncio.TimerHandle | None = None
         self._refreshing: asyncio.Task[None] | None = None
         self._last_told = float("-inf")
-        self.picture = Picture()
+        self.picture = Picture(host=host)
 
     def now(self) -> Moment:
         """The engine's clock, as far as it is known."""
@@ -125,10 +131,19 @@ class EngineLink:
                     why = str(error)
                 self._set(replace(self.picture, link=Link.LOST, link_why=why))
                 await self._backend.close()
-                await asyncio.sleep(wait_s)
-                wait_s = min(RETRY_MAX_S, wait_s * 2)
+                await self._wait(wait_s)
+                wait_s = min(self._retry_max_s, wait_s * 2)
         finally:
             await self._stop()
+
+    async def _wait(self, wait_s: float) -> None:
+        """Sleep, and let every whole second that is left be seen."""
+        while wait_s > 0:
+            self._set(replace(self.picture, retry_in_s=math.floor(wait_s)))
+            part_s = min(wait_s, 1.0)
+            await asyncio.sleep(part_s)
+            wait_s -= part_s
+        self._set(replace(self.picture, retry_in_s=0))
 
     async def _stop(self) -> None:
         if self._flush is not None:
@@ -149,28 +164,7 @@ class EngineLink:
 
     async def follow_log(self, tail: Tail, on_change: Callable[[], None]) -> None:
         """Feed ``tail`` while its log is shown; ends by cancellation."""
-        while True:
-            try:
-                more = await self._read_log(tail)
-            except CallError:
-                more = False  # The banner says that the engine is gone; the log goes on later.
-            else:
-                on_change()
-            if not more:
-                await asyncio.sleep(LOG_INTERVAL_S)
-
-    async def _read_log(self, tail: Tail) -> bool:
-        """Read once; True when there is more to read at once."""
-        plain = await self.call(
-            "log",
-            run=tail.run_id,
-            stream=tail.stream,
-            offset=tail.offset,
-            limit=LOG_LIMIT_BYTES,
-        )
-        chunk = LogChunk(plain["data"], plain["offset"], plain["start"], plain["size"])
-        tail.feed(chunk)
-        return bool(chunk.data) and chunk.offset < chunk.size
+        await follow_log(self, tail, on_change)
 
     async def _subscribe(self) -> None:
         since = self.picture.seq or None
@@ -232,3 +226,34 @@ class EngineLink:
         self._flush = None
         self._last_told = asyncio.get_running_loop().time()
         self._on_change()
+
+
+class Caller(Protocol):
+    """Whoever carries a call to an engine."""
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """One call; CallError says what was wrong."""
+        ...
+
+
+async def follow_log(caller: Caller, tail: Tail, on_change: Callable[[], None]) -> None:
+    """Feed ``tail`` while its log is shown; ends by cancellation."""
+    while True:
+        try:
+            more = await _read_log(caller, tail)
+        except CallError:
+            more = False  # The banner says that the engine is gone; the log goes on later.
+        else:
+            on_change()
+        if not more:
+            await asyncio.sleep(LOG_INTERVAL_S)
+
+
+async def _read_log(caller: Caller, tail: Tail) -> bool:
+    """Read once; True when there is more to read at once."""
+    plain = await caller.call(
+        "log", run=tail.run_id, stream=tail.stream, offset=tail.offset, limit=LOG_LIMIT_BYTES
+    )
+    chunk = LogChunk(plain["data"], plain["offset"], plain["start"], plain["size"])
+    tail.feed(chunk)
+    return bool(chunk.data) and chunk.offset < chunk.size

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from supervisor.control.messages import PROTOCOL
 from supervisor.core import events as e
 from supervisor.core.always import Standing, apply_rule_event
 from supervisor.core.events import Recorded
@@ -59,6 +60,7 @@ class Engine:
     directory: str = ""
     storage: str = "ok"
     watch: str = "events"
+    protocol: int = PROTOCOL
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class Host:
     link: Link = Link.CONNECTING
     why: str = ""
     """Why the connection was lost."""
+    retry_in_s: int = 0
     engine: Engine = Engine()
 
 
@@ -95,6 +98,10 @@ class Picture:
     link: Link = Link.CONNECTING
     link_why: str = ""
     """Why it was lost."""
+    retry_in_s: int = 0
+    """Seconds until it is tried again; 0 while it is being tried."""
+    host: str = ""
+    """The machine the engine runs on, when it is another one."""
     is_loaded: bool = False
     """A snapshot was received once."""
     agents_stale: bool = False

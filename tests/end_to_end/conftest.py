@@ -17,6 +17,10 @@ from typing import Any
 import psutil
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))  # The tests share helpers, whatever the import mode.
+
+from sshd_box import Box, why_not
+
 LIMIT_S = 45.0
 """Bound of every wait; a healthy machine needs a fraction of it."""
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -149,4 +153,18 @@ def project() -> Iterator[LiveProject]:
         yield live
     finally:
         live.leave_nothing()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Box]:
+    """A machine to reach over ssh: this one."""
+    if reason := why_not():
+        pytest.skip(reason)
+    directory = Path(tempfile.mkdtemp(prefix="lw-ssh-", dir="/tmp")).resolve()
+    made = Box(directory)
+    try:
+        yield made
+    finally:
+        made.stop()
         shutil.rmtree(directory, ignore_errors=True)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
+
 from textual.content import Content
 from textual.widget import Widget
 
+from supervisor import __version__
+from supervisor.control.greeting import difference
+from supervisor.control.messages import PROTOCOL
 from supervisor.tui import keys, render, theme
 from supervisor.tui.keys import Key
-from supervisor.tui.model import Link, Picture
+from supervisor.tui.model import Host, Link, Picture
 from supervisor.tui.render import Part, line
 from supervisor.tui.theme import ASK_BADGE, FAINT, KEY, MUTED, STRONG, TEXT
 from supervisor.tui.view import Totals
@@ -80,8 +86,7 @@ def _left(totals: Totals, *, words: bool = True) -> list[Part]:
 def _right(picture: Picture, totals: Totals) -> list[Part]:
     glyph, word, style = LINKS[picture.link]
     parts: list[Part] = []
-    if picture.engine.directory:
-        where = render.middle(render.clean(picture.engine.directory), 40)
+    if where := _where(picture):
         parts.append((f"{where}   ", FAINT))
     if totals.cost_usd:
         parts.append((f"{render.cost(totals.cost_usd)}   ", MUTED))
@@ -90,6 +95,20 @@ def _right(picture: Picture, totals: Totals) -> list[Part]:
         parts.append((use, MUTED))
     parts.append((f"{glyph} {word}", style))
     return parts
+
+
+def _where(picture: Picture) -> str:
+    """Machine and directory; a version that is not ours."""
+    if picture.hosts:
+        living = sum(host.link is Link.LIVE for host in picture.hosts)
+        return f"{living} of {len(picture.hosts)} hosts"
+    engine = picture.engine
+    where = render.middle(render.clean(engine.directory), 40) if engine.directory else ""
+    if not picture.host:
+        return where
+    is_other = engine.version not in ("", __version__)
+    version = f" longwatch {render.clean(engine.version, 20)}" if is_other else ""
+    return f"{render.clean(picture.host, 30)}:{where}{version}"
 
 
 def _cells(parts: list[Part]) -> int:
@@ -139,6 +158,11 @@ class Banner(OneLine):
 
 def link_banner(picture: Picture) -> list[Part]:
     """What to say of the connection and of a configuration with errors; empty when all is well."""
+    if lost := [host for host in picture.hosts if host.link is Link.LOST]:
+        return _lost_hosts(lost)
+    if picture.link is Link.LOST and picture.host:
+        host = Host(picture.host, picture.link, picture.link_why, picture.retry_in_s)
+        return _lost_hosts([host])
     if picture.link is Link.LOST:
         last = " The last picture stays." if picture.is_loaded else ""
         why = render.clean(picture.link_why, 80)
@@ -146,6 +170,11 @@ def link_banner(picture: Picture) -> list[Part]:
             (" ✗ engine lost, reconnecting ", theme.BAD_BADGE),
             (f" {why}.{last} Agents go on without it.", TEXT),
         ]
+    others = picture.hosts or (Host(picture.host or "the engine", engine=picture.engine),)
+    for host in others:
+        if host.engine.protocol != PROTOCOL:
+            told = difference(dataclasses.asdict(host.engine), render.clean(host.name, 30))
+            return [(" ▲ looking only ", theme.BAD_BADGE), (f" {told}", TEXT)]
     if picture.problems:
         more = f" and {len(picture.problems) - 1} more" if len(picture.problems) > 1 else ""
         what = render.clean(picture.problems[0], 160)
@@ -154,3 +183,16 @@ def link_banner(picture: Picture) -> list[Part]:
         what = render.clean(picture.engine.storage, 160)
         return [(" ▲ storage ", theme.BAD_BADGE), (f" {what}", TEXT)]
     return []
+
+
+def _lost_hosts(lost: Sequence[Host]) -> list[Part]:
+    """Which machines are gone, and when they are tried again."""
+    first = lost[0]
+    name = render.clean(first.name, 30)
+    when = f"trying again in {first.retry_in_s} s" if first.retry_in_s else "trying again now"
+    more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
+    why = render.clean(first.why, 160)
+    return [
+        (f" ✗ connection to {name} lost{more} ", theme.BAD_BADGE),
+        (f" {when}: {why}", TEXT),
+    ]
