@@ -42,6 +42,9 @@ WHERE seq IN (
 )
 RETURNING *;
 
+-- name: is_any_ready
+SELECT EXISTS (SELECT 1 FROM tasks WHERE state = 'ready' AND queue = ?);
+
 -- name: payload
 SELECT payload FROM task_payloads WHERE seq = ?;
 

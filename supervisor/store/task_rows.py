@@ -115,8 +115,15 @@ def claim(
     if taken:
         taken.sort(key=lambda row: (-row["priority"], row["seq"]))
         return [_lease(scene, row) for row in taken], None
+    return [], ready_in(scene, queue)
+
+
+def ready_in(scene: Scene, queue: str) -> float | None:
+    """Seconds until a claim of ``queue`` may find something, 0 for now; None: not by time alone."""
+    if scene.run("is_any_ready", queue).fetchone()[0]:
+        return 0.0
     due = scene.run("next_due").fetchone()[0]
-    return [], None if due is None else max(0.0, due - now.mono)
+    return None if due is None else max(0.0, due - scene.now.mono)
 
 
 def _lose(scene: Scene, row: Row) -> None:

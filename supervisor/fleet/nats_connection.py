@@ -1,0 +1,176 @@
+"""Reaching the NATS servers: settings, credentials, TLS, and what is made there at first.
+
+Everything that the library raises becomes one of our errors here or is known to pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from supervisor.errors import EnvironmentFaultError, UserError
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.js.object_store import ObjectStore
+
+DEDUPLICATE_S = 600.0
+"""How long the server knows a command that was sent before."""
+CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NatsSettings:
+    """How the servers are reached."""
+
+    servers: tuple[str, ...]
+    """``nats://host:4222``, ``tls://…``."""
+    namespace: str = "longwatch"
+    """Those with the same one share their tasks; letters, digits, ``_`` and ``-``."""
+    credentials: Path | None = None
+    """A ``.creds`` file."""
+    user: str | None = None
+    password: str | None = None
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    replicas: int = 1
+    """Copies of the log in a cluster of servers."""
+    patience_s: float = 30.0
+    """How long a call tries before it says that the servers cannot be reached."""
+
+
+async def connect(settings: NatsSettings) -> tuple[Client, ObjectStore]:
+    """A connection, with stream and object store made if they are not there."""
+    nats = _library()
+    try:
+        # The library itself would go on for ever.
+        async with asyncio.timeout(settings.patience_s):
+            client = await nats.connect(**_options(settings))
+    except Exception as error:
+        raise unreachable(settings, error) from error
+    try:
+        return client, await _make(client, settings)
+    except Exception as error:
+        await client.close()
+        raise unreachable(settings, error) from error
+
+
+def stream_name(namespace: str) -> str:
+    """Of the stream of commands."""
+    if not namespace or not all(c.isascii() and (c.isalnum() or c in "_-") for c in namespace):
+        raise UserError(
+            f"the namespace {namespace!r} is no name",
+            fix="Use letters, digits, _ and - only.",
+            where="[fleet] namespace",
+        )
+    return f"LONGWATCH_{namespace}"
+
+
+def _library() -> Any:
+    try:
+        import nats
+    except ImportError as error:
+        raise UserError(
+            "the nats library is not installed",
+            why='[fleet] engine = "nats" needs it',
+            fix="pip install 'longwatch[nats]'",
+        ) from error
+    return nats
+
+
+def _options(settings: NatsSettings) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "servers": list(settings.servers),
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.5,
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+        "allow_reconnect": True,
+        "name": "longwatch",
+        "error_cb": _quiet,
+    }
+    if settings.credentials is not None:
+        options["user_credentials"] = str(settings.credentials)
+    if settings.user is not None:
+        options["user"], options["password"] = settings.user, settings.password or ""
+    if settings.tls_ca is not None or settings.tls_cert is not None:
+        options["tls"] = _tls(settings)
+    return options
+
+
+async def _quiet(_error: Exception) -> None:
+    """Every call has its own error; the library would print a traceback for each."""
+
+
+def _tls(settings: NatsSettings) -> Any:
+    import ssl
+
+    try:
+        context = ssl.create_default_context(
+            cafile=str(settings.tls_ca) if settings.tls_ca is not None else None
+        )
+        if settings.tls_cert is not None:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise UserError(
+            f"the certificates cannot be used: {error}", fix="Check tls_ca, tls_cert and tls_key."
+        ) from error
+    return context
+
+
+async def _make(client: Client, settings: NatsSettings) -> ObjectStore:
+    from nats.js.api import ObjectStoreConfig, RetentionPolicy, StorageType, StreamConfig
+    from nats.js.errors import BadRequestError, NotFoundError
+
+    js = client.jetstream(timeout=CONNECT_TIMEOUT_S)
+    name = stream_name(settings.namespace)
+    try:
+        await js.stream_info(name)
+    except NotFoundError:
+        with suppress(BadRequestError):  # Somebody else made it just now.
+            await js.add_stream(
+                StreamConfig(
+                    name=name,
+                    subjects=[f"{name}.commands"],
+                    retention=RetentionPolicy.LIMITS,
+                    storage=StorageType.FILE,
+                    num_replicas=settings.replicas,
+                    duplicate_window=DEDUPLICATE_S,
+                    max_msgs=-1,
+                    max_bytes=-1,
+                )
+            )
+    bucket = f"{name}_blobs"
+    try:
+        return await js.object_store(bucket)
+    except NotFoundError:
+        with suppress(BadRequestError):
+            return await js.create_object_store(
+                bucket, config=ObjectStoreConfig(replicas=settings.replicas)
+            )
+    return await js.object_store(bucket)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether the same call may work in a moment."""
+    import nats.errors
+    from nats.js.errors import APIError, NoStreamResponseError, ServiceUnavailableError
+
+    if isinstance(error, NoStreamResponseError | ServiceUnavailableError):
+        return True
+    return isinstance(error, nats.errors.Error | OSError) and not isinstance(error, APIError)
+
+
+def unreachable(settings: NatsSettings, error: Exception) -> EnvironmentFaultError:
+    """What the user is told."""
+    return EnvironmentFaultError(
+        f"the NATS servers {', '.join(settings.servers)} do not answer as they should: "
+        f"{error or type(error).__name__}",
+        why="tasks and their results are kept there",
+        fix="Check that they run with JetStream and can be reached; what runs here goes on.",
+    )
