@@ -21,7 +21,7 @@ from supervisor import __version__
 from supervisor.config.paths import Project
 from supervisor.control import locate
 from supervisor.control.connection import Connection
-from supervisor.control.messages import events_line
+from supervisor.control.messages import PROTOCOL, events_line
 from supervisor.control.server import Server
 from supervisor.core import events as e
 from supervisor.core import facts as f
@@ -277,7 +277,7 @@ class Engine:
         return {
             "pid": os.getpid(),
             "version": __version__,
-            "protocol": 1,
+            "protocol": PROTOCOL,
             "directory": str(self.project.directory),
             "started_at": self.started_at,
             "seq": self.runs.published_seq,

@@ -14,7 +14,7 @@ from textual.content import Content
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
 from supervisor.tui import render
-from supervisor.tui.model import Picture
+from supervisor.tui.model import Link, Picture
 from supervisor.tui.render import line
 from supervisor.tui.theme import MUTED, STRONG, TEXT
 
@@ -118,8 +118,12 @@ def plan_revoke(rule: AlwaysRule) -> Plan:
 def plan_stop_all(picture: Picture) -> Plan:
     """Stop every agent and the engine, and leave."""
     living = [state for state in picture.runs.values() if state.status in ALIVE]
+    engine = "the engine"
+    if picture.hosts:
+        names = [render.clean(h.name, 30) for h in picture.hosts if h.link is Link.LIVE]
+        engine = f"the engines on {', '.join(names)}"
     question = [
-        line((f"Stop {render.plural(len(living), 'running agent')} and the engine?", STRONG)),
+        line((f"Stop {render.plural(len(living), 'running agent')} and {engine}?", STRONG)),
         render.BLANK,
         line(("Every agent gets its stop signal and its grace, and keeps its checkpoint.", MUTED)),
         line(("To leave only this window instead, answer n and press q.", MUTED)),

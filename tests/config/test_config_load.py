@@ -207,6 +207,8 @@ BAD_ROWS = [
     ("defaults = 3\n" + GOOD, "defaults", 1, "3", "a table"),
     (GOOD + '[notify]\nurls = "x"\n', "notify.urls", 4, '"x"', "a list"),
     (GOOD + '[notify]\nurl = ["x"]\n', "notify.url", 4, "url", '"urls"'),
+    (GOOD + "[hosts.h]\n", "hosts.h.address", 3, "missing", ""),
+    (GOOD + '[hosts.h]\naddress = "-oProxyCommand=x"\n', "hosts.h.address", 4, "", ""),
     (GOOD + "[pipelines.p]\n", "pipelines.p.stages", 3, "missing", ""),
     (GOOD + '[pipelines.p]\nstages = [{name="s", agent="b"}]\n', "pipelines.p.stages[0].agent",
      4, 'no agent "b"', ""),

@@ -147,6 +147,16 @@ class LiveProject:
 
 @pytest.fixture
 def project() -> Iterator[LiveProject]:
+    yield from _made()
+
+
+@pytest.fixture
+def second_project() -> Iterator[LiveProject]:
+    """Another directory with an engine of its own."""
+    yield from _made()
+
+
+def _made() -> Iterator[LiveProject]:
     directory = Path(tempfile.mkdtemp(prefix="lw-", dir="/tmp")).resolve()
     live = LiveProject(directory)
     try:

@@ -98,12 +98,18 @@ class Box:
 
     def stop(self) -> None:
         """Accept no more, and end what is connected."""
-        process, self._process = self._process, None
+        process = self._process
         if process is not None:
-            for child in self.sessions():
-                child.kill()
-            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGSTOP)  # No new session while the open ones are ended.
+            self.cut()
+            self._process = None
+            process.kill()
             process.wait(LIMIT_S)
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it accepts connections."""
+        return self._process is not None
 
     def sessions(self) -> list[psutil.Process]:
         """The sshd processes of open connections."""

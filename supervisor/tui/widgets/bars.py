@@ -161,7 +161,9 @@ def link_banner(picture: Picture) -> list[Part]:
     if lost := [host for host in picture.hosts if host.link is Link.LOST]:
         return _lost_hosts(lost)
     if picture.link is Link.LOST and picture.host:
-        host = Host(picture.host, picture.link, picture.link_why, picture.retry_in_s)
+        host = Host(
+            picture.host, picture.link, picture.link_why, picture.retry_in_s, picture.engine
+        )
         return _lost_hosts([host])
     if picture.link is Link.LOST:
         last = " The last picture stays." if picture.is_loaded else ""
@@ -192,7 +194,9 @@ def _lost_hosts(lost: Sequence[Host]) -> list[Part]:
     when = f"trying again in {first.retry_in_s} s" if first.retry_in_s else "trying again now"
     more = f", and {len(lost) - 1} more" if len(lost) > 1 else ""
     why = render.clean(first.why, 160)
+    was_there = first.engine.pid > 0
+    what = f"connection to {name} lost" if was_there else f"{name} cannot be reached"
     return [
-        (f" ✗ connection to {name} lost{more} ", theme.BAD_BADGE),
+        (f" ✗ {what}{more} ", theme.BAD_BADGE),
         (f" {when}: {why}", TEXT),
     ]
