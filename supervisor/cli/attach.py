@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from supervisor.cli.engine_cmd import autostart
 from supervisor.cli.session import Place, ensure_engine
+from supervisor.config.paths import Project
 from supervisor.control.host import RemoteHost
+from supervisor.errors import UserError
 
 
 def attach(place: Place) -> int:
@@ -27,4 +29,12 @@ def attach_hosts(hosts: Sequence[RemoteHost]) -> int:
     from supervisor.cli.first_contact import first_contact
     from supervisor.tui import run_tui_on
 
-    return run_tui_on(first_contact(hosts))
+    return run_tui_on(first_contact(hosts), _own_project())
+
+
+def _own_project() -> Project | None:
+    """The directory here that says how the interface looks, where there is one."""
+    try:
+        return Project.find()
+    except UserError:
+        return None

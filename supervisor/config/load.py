@@ -23,6 +23,7 @@ from supervisor.config.model import (
     PipelineTable,
     RetryTable,
     Table,
+    TuiTable,
 )
 from supervisor.config.paths import Project
 from supervisor.config.problems import Problem, Problems, nearest, show
@@ -75,6 +76,12 @@ def check_config(project: Project) -> tuple[Config | None, Problems]:
     return (None if problems.has_errors() else config), problems
 
 
+def check_tui(source: Source, problems: Problems, project: Project) -> TuiTable:
+    """``[tui]`` alone, for the interface; what is faulty is reported and left at its default."""
+    raw = source.data.get("tui", {})
+    return _Reading(source, problems, project)._table(TuiTable, raw, ("tui",)) or TuiTable()
+
+
 class _Reading:
     """One file on its way to a Config; used once."""
 
@@ -91,6 +98,7 @@ class _Reading:
         for key in data:
             if key not in ConfigTables.model_fields:
                 self._problem((key,), *unknown_key((key,), ConfigTables))
+        self._table(TuiTable, data.get("tui", {}), ("tui",))
         defaults = data.get("defaults", {})
         base = self._table(AgentTable, defaults, ("defaults",)) or AgentTable()
         agents = self._agents(data.get("agents", {}), base)

@@ -16,9 +16,10 @@ from pydantic_core import PydanticCustomError
 from supervisor.config import defaults as d
 from supervisor.config.durations import EXPECTED as DURATION
 from supervisor.config.durations import DurationError, parse_duration
-from supervisor.config.problems import nearest
+from supervisor.config.problems import nearest, show
 from supervisor.config.sizes import EXPECTED as SIZE
 from supervisor.config.sizes import SizeError, parse_size
+from supervisor.config.tui import MAX_KEYS, flat_keys
 
 STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 NEVER = "never"
@@ -247,6 +248,40 @@ class NotifyTable(Table):
     """``[notify]``: accepted, not acted on in this version."""
 
     urls: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
+
+
+def _tui_keys(value: object) -> dict[str, tuple[str, ...]]:
+    if not isinstance(value, dict):
+        raise wrong(f"this is no table: {show(value)}", 'lines such as "run.stop" = "x"')
+    found: dict[str, tuple[str, ...]] = {}
+    for action, given in flat_keys(value).items():
+        listed = given if isinstance(given, list) else [given]
+        if not listed or not all(isinstance(key, str) and key.strip() for key in listed):
+            raise wrong(
+                f'"{action}" has {show(given)}', 'a key such as "x" or "ctrl+x", or a list of keys'
+            )
+        if len(listed) > MAX_KEYS:
+            raise wrong(f'"{action}" has {len(listed)} keys', f"at most {MAX_KEYS}")
+        found[action] = tuple(key.strip() for key in listed)
+    return found
+
+
+_KEYS_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": {
+        "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]
+    },
+}
+
+
+class TuiTable(Table):
+    """``[tui]``: the interface. The names in ``keys`` are checked by the interface itself."""
+
+    theme: Literal["auto", "dark", "light", "high-contrast", "ansi"] = "auto"
+    mouse: bool = True
+    keys: Annotated[
+        dict[str, tuple[str, ...]], BeforeValidator(_tui_keys), WithJsonSchema(_KEYS_SCHEMA)
+    ] = Field(default_factory=dict)
 
 
 class StageTable(Table):

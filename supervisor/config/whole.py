@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from supervisor.config.hosts import HostTable
-from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table
+from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table, TuiTable
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
 
 
@@ -20,3 +20,4 @@ class ConfigTables(Table):
     notify: NotifyTable = Field(default_factory=NotifyTable)
     hosts: dict[str, HostTable] = Field(default_factory=dict)
     pipelines: dict[str, PipelineTable] = Field(default_factory=dict)
+    tui: TuiTable = Field(default_factory=TuiTable)

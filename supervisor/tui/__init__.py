@@ -22,20 +22,31 @@ def run_tui(where: Project | Path | str, *, backend: Backend | None = None) -> i
     ``where`` is a project, its directory, or the path of a control socket; ``backend`` is another
     way to reach an engine (a remote one). An engine that is not there yet is waited for, and one
     that goes away is connected to again. 0 after leaving, 128 + n after signal n, 70 when the
-    interface itself failed.
+    interface itself failed. ConfigError when ``[tui]`` of that project has a fault.
     """
+    from supervisor.config.paths import Project
     from supervisor.tui.app import run_app
+    from supervisor.tui.settings import USUAL, read_settings
+
+    settings = read_settings(where) if isinstance(where, Project) else USUAL
 
     if backend is None:
         from supervisor.tui.client import SocketBackend
 
         backend = SocketBackend(where)
-    return run_app(backend)
+    return run_app(backend, settings)
 
 
-def run_tui_on(hosts: Sequence[tuple[RemoteHost, Dialled | None]]) -> int:
-    """The same for engines on other machines, each with the connection that stands already."""
+def run_tui_on(
+    hosts: Sequence[tuple[RemoteHost, Dialled | None]], project: Project | None = None
+) -> int:
+    """The same for engines on other machines, each with the connection that stands already.
+
+    ``project`` is the one of this machine that says how the interface looks, if there is one.
+    """
     from supervisor.tui.app import run_app
     from supervisor.tui.remote import HostBackend
+    from supervisor.tui.settings import USUAL, read_settings
 
-    return run_app({host.name: HostBackend(host, first) for host, first in hosts})
+    settings = USUAL if project is None else read_settings(project)
+    return run_app({host.name: HostBackend(host, first) for host, first in hosts}, settings)

@@ -13,7 +13,7 @@ from textual.content import Content
 
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
-from supervisor.tui import render
+from supervisor.tui import keys, render
 from supervisor.tui.model import Link, Picture
 from supervisor.tui.render import line
 from supervisor.tui.theme import MUTED, STRONG, TEXT
@@ -43,7 +43,7 @@ def plan(verb: str, state: RunState | None, agent: str) -> Plan | str:
         params = {"names": [agent], "fresh": False, "unattended": False}
         return Plan("start", params, f"{name} starts")
     if state is None:
-        return f"{name} has never run: s starts it"
+        return f"{name} has never run: {keys.hint('run.start')} starts it"
     if verb == "stop":
         return _stop(state, name)
     if verb == "restart":
@@ -68,7 +68,7 @@ def _stop(state: RunState, name: str) -> Plan | str:
 
 def _restart(state: RunState, name: str) -> Plan | str:
     if state.status is Status.SUCCEEDED:
-        return f"{name} has succeeded: s starts a new run"
+        return f"{name} has succeeded: {keys.hint('run.start')} starts a new run"
     question = []
     if state.status in ALIVE:
         question = [
@@ -115,6 +115,9 @@ def plan_revoke(rule: AlwaysRule) -> Plan:
     return Plan("revoke", {"id": rule.id}, f"{rule.id} is revoked", question)
 
 
+_LEAVE_ONLY = "To leave only this window instead, answer {} and press {}."
+
+
 def plan_stop_all(picture: Picture) -> Plan:
     """Stop every agent and the engine, and leave."""
     living = [state for state in picture.runs.values() if state.status in ALIVE]
@@ -126,7 +129,7 @@ def plan_stop_all(picture: Picture) -> Plan:
         line((f"Stop {render.plural(len(living), 'running agent')} and {engine}?", STRONG)),
         render.BLANK,
         line(("Every agent gets its stop signal and its grace, and keeps its checkpoint.", MUTED)),
-        line(("To leave only this window instead, answer n and press q.", MUTED)),
+        line((_LEAVE_ONLY.format(keys.hint("confirm.no"), keys.hint("app.leave")), MUTED)),
     ]
     params = {"stop_agents": True, "if_idle": False}
     return Plan("shutdown", params, "everything is being stopped", question, leaves=True)

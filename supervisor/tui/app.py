@@ -7,6 +7,7 @@ agents running.
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from collections.abc import Callable, Mapping
@@ -16,11 +17,12 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.events import AppFocus
 from textual.message import Message
+from textual.theme import Theme
 from textual.worker import Worker
 
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
-from supervisor.tui import actions, guard, keys, render, terminal, theme, view
+from supervisor.tui import actions, guard, keymap, keys, render, terminal, theme, view
 from supervisor.tui.fleet import make_link
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError
@@ -37,12 +39,15 @@ from supervisor.tui.screens.help import HelpScreen
 from supervisor.tui.screens.log import LogScreen
 from supervisor.tui.screens.request import RequestScreen
 from supervisor.tui.screens.run import RunScreen
+from supervisor.tui.settings import USUAL, Settings
 from supervisor.tui.tail import Tail
 
 TICK_S = 1.0
 """Seconds between two redraws of clocks while nothing happens."""
 BUG_STATUS = 70
 """EX_SOFTWARE: we failed, not the operator."""
+NO_COLOR = "NO_COLOR"
+"""https://no-color.org: set to anything, even to nothing, as Textual reads it."""
 WHO = "tui"
 """How this client signs what it does."""
 
@@ -75,12 +80,17 @@ class LongwatchApp(GuardedApp):
         *,
         clock: Callable[[], float] = time.monotonic,
         tick_s: float | None = TICK_S,
+        settings: Settings = USUAL,
     ) -> None:
         """``backend``: this machine's engine, or others by the name of their machine.
 
         ``clock`` is monotonic seconds; ``tick_s`` None redraws only on events.
         """
-        super().__init__(driver_class=GuardedDriver)
+        # NO_COLOR: the terminal's own two colours, and Textual then takes out the rest.
+        super().__init__(driver_class=GuardedDriver, ansi_color=NO_COLOR in os.environ or None)
+        self._settings = settings
+        keymap.use(settings.keymap)
+        self.set_keymap(settings.keymap)
         self._clock = clock
         self._tick_s = tick_s
         self._link = make_link(backend, self._changed, clock)
@@ -107,9 +117,9 @@ class LongwatchApp(GuardedApp):
     def on_mount(self) -> None:
         """Check the guard, take the signals, connect."""
         guard.assert_in_place(self, self._driver)
-        self.register_theme(theme.DARK)
-        self.register_theme(theme.LIGHT)
-        self.theme = theme.DARK.name
+        for made in theme.THEMES.values():
+            self.register_theme(made)
+        self.theme = self._first_theme().name
         self._undo_signals = terminal.leave_on_signals(self._leave_with)
         self.run_worker(self._link.run(), name="link", exit_on_error=True)
         if self._tick_s is not None:
@@ -129,6 +139,13 @@ class LongwatchApp(GuardedApp):
         told = safe_text(traceback.format_exc(), keep_newlines=True)
         self._exit_renderables.append(render.plain_segments(told))
         self._close_messages_no_wait()
+
+    def _first_theme(self) -> Theme:
+        return (
+            theme.ANSI
+            if self.no_color
+            else theme.chosen(self._settings.theme, self.console.color_system)
+        )
 
     # -- the picture --------------------------------------------------------------------------
 
@@ -255,7 +272,7 @@ class LongwatchApp(GuardedApp):
         state = self.picture.runs.get(run_id)
         if verb in ("open", "log"):
             if state is None:
-                self.say((" it has never run: s starts it", theme.MUTED))
+                self.say((f" it has never run: {keys.hint('run.start')} starts it", theme.MUTED))
             else:
                 made = LogScreen if verb == "log" else RunScreen
                 self.push_screen(made(state.id, state.agent))
@@ -340,22 +357,21 @@ class LongwatchApp(GuardedApp):
         self.push_screen(HelpScreen())
 
     def action_theme(self) -> None:
-        """Dark or light."""
-        is_dark = self.theme == theme.DARK.name
-        self.theme = theme.LIGHT.name if is_dark else theme.DARK.name
+        """The next theme."""
+        self.theme = theme.after(self.theme).name
 
     def action_leave(self) -> None:
         """Leave; the agents go on."""
         self.exit(0)
 
 
-def run_app(backend: Backend | Mapping[str, Backend]) -> int:
+def run_app(backend: Backend | Mapping[str, Backend], settings: Settings = USUAL) -> int:
     """Show the interface until the operator leaves; returns the exit status. Blocks.
 
     0 after leaving, 128 + n after signal n, 70 when the interface itself failed.
     """
-    app = LongwatchApp(backend)
-    status: Any = app.run()
+    app = LongwatchApp(backend, settings=settings)
+    status: Any = app.run(mouse=settings.mouse)
     if app.return_code:
         return BUG_STATUS
     return status if isinstance(status, int) else 0

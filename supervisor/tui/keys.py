@@ -7,9 +7,11 @@ Owns: every key of the interface. Must never be bypassed by a widget with a bind
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textual.binding import Binding, BindingType
+
+from supervisor.tui import keymap
 
 ALWAYS = "always"
 EVERYWHERE = "everywhere"
@@ -76,7 +78,7 @@ class Key:
     """Works while a text field has the focus."""
 
 
-KEYS: tuple[Key, ...] = (
+_TABLE: tuple[Key, ...] = (
     Key("app.inbox", "i", "inbox", "answer", "Go to the oldest open request; again for the "
         "next run that needs you", EVERYWHERE, 1),
     Key("app.help", "question_mark", "help", "help", "Show these keys", EVERYWHERE, 3, "?"),
@@ -84,7 +86,8 @@ KEYS: tuple[Key, ...] = (
         9, "Ctrl+P"),
     Key("app.approvals", "A", "approvals", "approvals", "What is approved always, and ending it",
         EVERYWHERE),
-    Key("app.theme", "T", "theme", "theme", "Change between dark and light", EVERYWHERE),
+    Key("app.theme", "T", "theme", "theme", "The next theme: dark, light, high contrast, the "
+        "terminal's 16 colours", EVERYWHERE),
     Key("app.interrupt", "ctrl+c", "leave", "leave now", "Leave, also out of a text field; the "
         "agents go on", ALWAYS, shown="Ctrl+C", priority=True),
     Key("app.leave", "q", "leave", "leave", "Leave; the agents go on", EVERYWHERE, 2),
@@ -188,10 +191,43 @@ KEYS: tuple[Key, ...] = (
     Key("help.back", "escape,q,question_mark", "back", "back", "Back", HELP, 2, "Esc"),
 )  # fmt: skip
 
+VIM: dict[str, str] = {
+    "up": "k", "down": "j", "page_up": "ctrl+u", "page_down": "ctrl+d", "top": "g",
+    "bottom": "G", "back": "h",
+}  # fmt: skip
+"""By action: what fingers of vim press. Every screen has it that moves, where it is free there."""
+VIM_WORDS = "Everywhere that moves: j k, Ctrl+D Ctrl+U, g G as in vim, and h goes back."
+
+
+def _taken_beside(key: Key) -> set[str]:
+    """Keys that mean something wherever ``key`` works."""
+    scopes = {name for name in SCOPES if key.scope in (name, *ALSO.get(name, ()))}
+    around = {near for name in scopes for near in (name, *ALSO.get(name, ()))}
+    return {name for other in _TABLE if other.scope in around for name in other.keys.split(",")}
+
+
+def _with_vim(key: Key) -> Key:
+    also = VIM.get(key.action)
+    if also is None or key.scope == REQUEST or also in _taken_beside(key):
+        return key
+    return replace(key, keys=f"{key.keys},{also}", shown=key.shown or key.keys)
+
+
+KEYS: tuple[Key, ...] = tuple(map(_with_vim, _TABLE))
+"""The whole table."""
+
 
 def shown(key: Key) -> str:
-    """The keys as people read them."""
+    """The keys in force, as people read them."""
+    if keymap.is_own(key.id):
+        return keymap.write_keys(keymap.keys_of(key.id, key.keys))
     return key.shown or key.keys
+
+
+def hint(action: str) -> str:
+    """The first key of an action, for a sentence: ``s starts it``."""
+    usual = next(key.keys for key in KEYS if key.id == action)
+    return keymap.write_key(keymap.keys_of(action, usual).split(",")[0])
 
 
 def of_scope(scope: str) -> list[Key]:
@@ -245,13 +281,26 @@ def markdown() -> str:
         "# Keys",
         "",
         "Made from `supervisor/tui/keys.py` by `python -m supervisor.tui.keys`; a test holds",
-        "the two together.",
+        "the two together. Keys of your own stand in `config.toml` under the name of the action;",
+        "footer and help follow, and `longwatch config keys` prints what is in force:",
+        "",
+        "```toml",
+        "[tui.keys]",
+        '"run.stop" = "K"                   # one key, or a list of up to eight',
+        '"runs.down" = ["down", "ctrl+n"]   # letters, ctrl+x, alt+x, f5, esc, pgdn, /',
+        "```",
+        "",
+        "An unknown name and a key that would mean two things in one place are errors, all said at",
+        "once, and the interface does not start. The digits and Ctrl+C stay where they are; what",
+        "says yes can be no key that is pressed in passing.",
+        "",
+        VIM_WORDS,
     ]
     for scope, title in SCOPES.items():
-        lines += ["", f"## {title}", "", "| key | what it does |", "|---|---|"]
+        lines += ["", f"## {title}", "", "| key | what it does | its name |", "|---|---|---|"]
         for key in of_scope(scope):
             asks = " (asks first)" if key.asks else ""
-            lines.append(f"| `{shown(key)}` | {key.tooltip}{asks} |")
+            lines.append(f"| `{shown(key)}` | {key.tooltip}{asks} | {key.id} |")
     return "\n".join(lines) + "\n"
 
 

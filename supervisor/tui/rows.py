@@ -14,7 +14,7 @@ from supervisor.core.eta import estimate
 from supervisor.core.moment import Moment
 from supervisor.core.run import ALIVE, RunState, Status
 from supervisor.core.spec import AgentSpec
-from supervisor.tui import render, view
+from supervisor.tui import keys, render, view
 from supervisor.tui.model import Picture, Sample, needs_operator, split_host
 from supervisor.tui.theme import TEXT, Look, look_of, look_of_run
 from supervisor.tui.trend import NO_TREND, Trend
@@ -188,7 +188,7 @@ def idle_row(spec: AgentSpec) -> Row:
         look=look_of(None),
         needs_me=False,
         share=None,
-        note="never started; s starts it",
+        note=f"never started; {keys.hint('run.start')} starts it",
     )
 
 

@@ -14,7 +14,7 @@ from textual.content import Content
 from supervisor.core.always import DEFAULT_FOR_S
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Request, RunState
-from supervisor.tui import question, render
+from supervisor.tui import keys, question, render
 from supervisor.tui.render import line
 from supervisor.tui.theme import ASK, FAINT, KEY, MUTED, STRONG, TEXT
 
@@ -62,7 +62,9 @@ def offer_lines(
         *_fact("until", [(day(now + span.seconds), f"bold {ASK}"), (f"  {span.words}", MUTED)]),
         render.BLANK,
         line(*_choices(span)),
-        line(("A on the dashboard lists it and ends it sooner.", MUTED)),
+        line(
+            (f"{keys.hint('app.approvals')} on the dashboard lists it and ends it sooner.", MUTED)
+        ),
         render.BLANK,
         # Last: however long it is, it pushes nothing of ours out of sight.
         *question.agent_lines(request.title, width),

@@ -1,10 +1,10 @@
 """Every colour of the interface, and the look of every state.
 
-Owns: two themes (dark and light) and the table from a status to glyph, word and style. Must never
-hold logic about runs. The one surprising thing: a state is told three times over (glyph, word,
+Owns: the themes and the table from a status to glyph, word and style. Must never hold logic about
+runs. The one surprising thing: a state is told three times over (glyph, word,
 colour), so that colour blindness, a monochrome terminal and NO_COLOR lose nothing. The hues are
-chosen from the Okabe-Ito set (blue, amber, vermilion, bluish green), which keep apart under the
-common forms of colour blindness.
+near the Okabe-Ito set (blue, amber, vermilion, bluish green, reddish purple); a test computes that
+any two states stay apart under the forms of colour blindness, and what contrast a text has.
 """
 
 from __future__ import annotations
@@ -39,52 +39,111 @@ FOUND = "$lw-on-ask on $lw-ask"
 
 _DARK = {
     "lw-text": "#d6dce5",
-    "lw-muted": "#8792a2",
-    "lw-faint": "#566173",
-    "lw-run": "#6ab7ff",
-    "lw-ask": "#f5b83d",
+    "lw-muted": "#9aa5b5",
+    "lw-faint": "#7d899b",
+    "lw-run": "#6f9dff",
+    "lw-ask": "#f0b429",
     "lw-on-ask": "#14181f",
-    "lw-done": "#4cc9a4",
-    "lw-bad": "#ff7f66",
-    "lw-retry": "#c9a8ff",
+    "lw-done": "#3fe0b0",
+    "lw-bad": "#ff6f5e",
+    "lw-retry": "#dcbcf0",
     "lw-track": "#28303c",
     "lw-key": "#9fd0ff",
     "lw-line": "#323c4a",
     "lw-cursor": "#232d3b",
     "lw-asking": "#2c2516",
     "lw-bar": "#171c24",
-    "lw-run-bar": "#3f7fb8",
+    "lw-run-bar": "#4d78c9",
     "lw-ask-bar": "#b98a2c",
-    "lw-done-bar": "#357f6b",
-    "lw-bad-bar": "#b85a49",
-    "lw-retry-bar": "#8670b3",
+    "lw-done-bar": "#3a9c80",
+    "lw-bad-bar": "#c65a4c",
+    "lw-retry-bar": "#a488bd",
 }
 
 _LIGHT = {
     "lw-text": "#1f2630",
-    "lw-muted": "#5b6675",
-    "lw-faint": "#929baa",
-    "lw-run": "#0a5fb4",
-    "lw-ask": "#945400",
+    "lw-muted": "#56606e",
+    "lw-faint": "#667080",
+    "lw-run": "#0a3585",
+    "lw-ask": "#8a5f00",
     "lw-on-ask": "#ffffff",
-    "lw-done": "#0b6f55",
-    "lw-bad": "#b3360f",
-    "lw-retry": "#6a3fb8",
-    "lw-track": "#dcdfe4",
+    "lw-done": "#056f5d",
+    "lw-bad": "#7d1608",
+    "lw-retry": "#a81fb0",
+    "lw-track": "#e4e7eb",
     "lw-key": "#0a5fb4",
     "lw-line": "#cfd4db",
     "lw-cursor": "#dde8f5",
     "lw-asking": "#faf0dc",
     "lw-bar": "#eceef1",
-    "lw-run-bar": "#5b98d6",
-    "lw-ask-bar": "#d29a3a",
-    "lw-done-bar": "#5aa892",
-    "lw-bad-bar": "#d67a5b",
-    "lw-retry-bar": "#9a7fd1",
+    "lw-run-bar": "#2f5cab",
+    "lw-ask-bar": "#a67b1c",
+    "lw-done-bar": "#2c8f7d",
+    "lw-bad-bar": "#a2432f",
+    "lw-retry-bar": "#b95fc6",
 }
 
+_HIGH_CONTRAST = {
+    "lw-text": "#ffffff",
+    "lw-muted": "#e0e0e0",
+    "lw-faint": "#c8c8c8",
+    "lw-run": "#8dc1fb",
+    "lw-ask": "#ffc400",
+    "lw-on-ask": "#000000",
+    "lw-done": "#11fb90",
+    "lw-bad": "#ff9088",
+    "lw-retry": "#efdcff",
+    "lw-track": "#303030",
+    "lw-key": "#ffffff",
+    "lw-line": "#ffffff",
+    "lw-cursor": "#14325a",
+    "lw-asking": "#2b2000",
+    "lw-bar": "#141414",
+    "lw-run-bar": "#8dc1fb",
+    "lw-ask-bar": "#ffc400",
+    "lw-done-bar": "#11fb90",
+    "lw-bad-bar": "#ff9088",
+    "lw-retry-bar": "#efdcff",
+}
 
-def _theme(name: str, palette: dict[str, str], background: str, *, dark: bool) -> Theme:
+_ANSI = {
+    "lw-text": "ansi_bright_white",
+    "lw-muted": "ansi_white",
+    "lw-faint": "ansi_white",
+    "lw-run": "ansi_bright_cyan",
+    "lw-ask": "ansi_bright_yellow",
+    "lw-on-ask": "ansi_black",
+    "lw-done": "ansi_bright_green",
+    "lw-bad": "ansi_bright_red",
+    "lw-retry": "ansi_bright_magenta",
+    "lw-track": "ansi_bright_black",
+    "lw-key": "ansi_bright_white",
+    "lw-line": "ansi_white",
+    "lw-cursor": "ansi_blue",
+    "lw-asking": "ansi_black",
+    "lw-bar": "ansi_black",
+    "lw-run-bar": "ansi_cyan",
+    "lw-ask-bar": "ansi_yellow",
+    "lw-done-bar": "ansi_green",
+    "lw-bad-bar": "ansi_red",
+    "lw-retry-bar": "ansi_magenta",
+}
+"""The terminal's own 16 colours, on black: what they look like is the terminal's affair."""
+_ANSI_NEEDS = {
+    "ansi-background": "ansi_black",
+    "ansi-foreground": "ansi_bright_white",
+    "block-cursor-background": "ansi_blue",
+    "input-cursor-background": "ansi_bright_white",
+    "input-cursor-foreground": "ansi_black",
+    "input-selection-background": "ansi_blue",
+    "input-selection-foreground": "ansi_bright_white",
+}
+"""What Textual's own sheets ask of such a theme (8.2: without, they do not parse)."""
+
+
+def _theme(
+    name: str, palette: dict[str, str], background: str, *, dark: bool, ansi: bool = False
+) -> Theme:
     return Theme(
         name=name,
         primary=palette["lw-run"],
@@ -98,6 +157,7 @@ def _theme(name: str, palette: dict[str, str], background: str, *, dark: bool) -
         surface=palette["lw-bar"],
         panel=palette["lw-cursor"],
         dark=dark,
+        ansi=ansi,
         variables={
             **palette,
             "scrollbar": palette["lw-track"],
@@ -113,12 +173,39 @@ def _theme(name: str, palette: dict[str, str], background: str, *, dark: bool) -
             "block-cursor-text-style": "bold",
             "border": palette["lw-line"],
             "border-blurred": palette["lw-line"],
+            **(_ANSI_NEEDS if ansi else {}),
         },
     )
 
 
 DARK = _theme("longwatch-dark", _DARK, "#0f1319", dark=True)
 LIGHT = _theme("longwatch-light", _LIGHT, "#fbfbfa", dark=False)
+HIGH_CONTRAST = _theme("longwatch-high-contrast", _HIGH_CONTRAST, "#000000", dark=True)
+ANSI = _theme("longwatch-ansi", _ANSI, "ansi_black", dark=True, ansi=True)
+THEMES: dict[str, Theme] = {
+    "dark": DARK,
+    "light": LIGHT,
+    "high-contrast": HIGH_CONTRAST,
+    "ansi": ANSI,
+}
+"""By the name that ``[tui] theme`` has for them, in the order of the key that changes them."""
+
+
+def chosen(wanted: str, colours: str | None) -> Theme:
+    """The theme of that name; ``auto`` is dark, or the terminal's 16 colours where it has no more.
+
+    ``colours`` is what rich found the terminal to have: ``truecolor``, ``256``, ``standard``.
+    """
+    if wanted in THEMES:
+        return THEMES[wanted]
+    return DARK if colours in ("truecolor", "256") else ANSI
+
+
+def after(name: str) -> Theme:
+    """The theme that follows the one of that name (``longwatch-dark``)."""
+    themes = list(THEMES.values())
+    names = [theme.name for theme in themes]
+    return themes[(names.index(name) + 1) % len(themes)] if name in names else DARK
 
 
 @dataclass(frozen=True, slots=True)

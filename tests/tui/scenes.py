@@ -59,6 +59,8 @@ SCENES: tuple[Scene, ...] = (
     Scene("help", "Every key.", ("question_mark",), "keys"),
     Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),
     Scene("light", "The light theme.", ("T",), "license-audit", sizes=("120x40",)),
+    Scene("contrast", "High contrast.", ("T", "T"), "license-audit", sizes=("120x40",)),
+    Scene("ansi", "The terminal's own 16 colours.", ("T",) * 3, "license-audit", sizes=("120x40",)),
 )
 
 

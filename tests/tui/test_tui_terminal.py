@@ -30,13 +30,17 @@ pytestmark = pytest.mark.terminal
 class Terminal:
     """A pseudo terminal with the interface in it."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, **environment: str | None) -> None:
+        """``environment`` over the usual one; None takes a variable out."""
         self.master, slave = pty.openpty()
         fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.before = termios.tcgetattr(slave)
         self.slave = slave
         self.seen = b""
         env = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
+        env |= {name: value for name, value in environment.items() if value is not None}
+        for name in [name for name, value in environment.items() if value is None]:
+            env.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, str(SCRIPT), kind],
             stdin=slave, stdout=slave, stderr=slave, env=env, start_new_session=True,

@@ -62,7 +62,8 @@ class HelpScreen(ModalScreen[None]):
 def help_lines() -> list[Content]:
     """The table of keys as lines."""
     lines: list[Content] = [
-        line(("Leaving is safe: agents belong to the engine, not to this window.", TEXT))
+        line(("Leaving is safe: agents belong to the engine, not to this window.", TEXT)),
+        line((keys.VIM_WORDS, TEXT)),
     ]
     for scope, title in keys.SCOPES.items():
         lines += [render.BLANK, line((title, STRONG))]

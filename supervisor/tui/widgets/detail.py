@@ -11,7 +11,7 @@ from textual.content import Content
 from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec
-from supervisor.tui import story
+from supervisor.tui import keys, story
 from supervisor.tui.model import Sample
 from supervisor.tui.render import line
 from supervisor.tui.tail import Tail
@@ -105,7 +105,11 @@ class Detail(Vertical):
         self._set_facts(
             [
                 line(("· idle  ", MUTED), (agent, STRONG)),
-                line(("never started; ", MUTED), ("s", "bold $lw-key"), (" starts it", MUTED)),
+                line(
+                    ("never started; ", MUTED),
+                    (keys.hint("run.start"), "bold $lw-key"),
+                    (" starts it", MUTED),
+                ),
                 line((command, TEXT)),
             ]
         )

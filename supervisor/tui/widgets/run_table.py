@@ -20,7 +20,7 @@ from supervisor.core.moment import Moment
 from supervisor.tui.model import Picture
 from supervisor.tui.render import Part, fit, line
 from supervisor.tui.rows import Row, Rows
-from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, STRONG
+from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, STRONG, TEXT
 from supervisor.tui.widgets.columns import (
     GAP,
     MARK_CELLS,
@@ -30,6 +30,8 @@ from supervisor.tui.widgets.columns import (
     heading_parts,
 )
 
+CURSOR = "❯ "
+"""Before the row under the cursor: it must show where there is no colour."""
 NO_ROWS = Rows(Picture(), Moment(0.0, 0.0, ""), ())
 
 
@@ -213,9 +215,9 @@ class RunTable(ScrollView, can_focus=True):
 
     def _row(self, row: Row, width: int, *, is_cursor: bool) -> Content:
         if row.needs_me:
-            mark = ("▌ ", BAD if row.look.style == BAD else ASK)
+            mark = (CURSOR if is_cursor else "▌ ", BAD if row.look.style == BAD else ASK)
         else:
-            mark = ("▌ ", FAINT) if is_cursor else ("  ", "")
+            mark = (CURSOR, TEXT) if is_cursor else ("  ", "")
         parts: list[Part] = [mark]
         used = MARK_CELLS
         names = {column.name for column, _ in self._columns}
