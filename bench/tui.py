@@ -23,7 +23,7 @@ from bench.project import BenchProject
 from bench.terminal import Terminal
 from supervisor.tui.theme import DARK
 
-PAINTS = 7
+PAINTS = 5
 AGENTS = 1000
 KEYS = 120
 """Keys pressed for one figure; half of them down, half up again."""

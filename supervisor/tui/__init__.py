@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supervisor.tui import garbage
+
 if TYPE_CHECKING:
     from supervisor.config.paths import Project
     from supervisor.control.dialing import Dialled
@@ -25,6 +27,8 @@ def run_tui(where: Project | Path | str, *, backend: Backend | None = None) -> i
     interface itself failed. ConfigError when ``[tui]`` of that project has a fault.
     """
     from supervisor.config.paths import Project
+
+    garbage.hold()
     from supervisor.tui.app import run_app
     from supervisor.tui.settings import USUAL, read_settings
 
@@ -44,6 +48,7 @@ def run_tui_on(
 
     ``project`` is the one of this machine that says how the interface looks, if there is one.
     """
+    garbage.hold()
     from supervisor.tui.app import run_app
     from supervisor.tui.remote import HostBackend
     from supervisor.tui.settings import USUAL, read_settings
