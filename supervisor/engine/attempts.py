@@ -50,6 +50,7 @@ class Attempts:
         *,
         is_oom_likely: Callable[[], bool],
         redacted: Callable[[str], str],
+        result_problem: Callable[[RunState], str | None],
     ) -> None:
         self._project = project
         self._keeper = keeper
@@ -58,6 +59,7 @@ class Attempts:
         self._observer = observer
         self._is_oom_likely = is_oom_likely
         self._redacted = redacted
+        self._result_problem = result_problem
         self._is_recovered = False
         self._early: list[ExitNotice] = []
 
@@ -103,7 +105,7 @@ class Attempts:
     def _told(self, state: RunState, fact: f.Exited) -> f.Exited:
         """With the last lines of an attempt that did not end well, and its wish to sleep."""
         if fact.code == 0:
-            return fact
+            return replace(fact, result_problem=self._result_problem(state))
         fact = replace(fact, output=last_words(self._project, state, self._redacted))
         if fact.is_known and fact.code != TEMPFAIL:
             return fact

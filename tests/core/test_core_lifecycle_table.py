@@ -14,6 +14,7 @@ import pytest
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
+from supervisor.core import task_events
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s
 from supervisor.core.events import Event
@@ -44,7 +45,7 @@ LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 
 EVENT_KINDS = [
     kind
-    for kind in vars(e).values()
+    for kind in (vars(e) | vars(task_events)).values()
     if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
 ]
 BIRTHS = ("RunCreated", "RunRebuilt")
