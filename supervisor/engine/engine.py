@@ -248,7 +248,7 @@ class Engine:
                 self._observer.forget(run_id)
             if state.status is Status.SUCCEEDED:
                 self.secrets.forget_run(run_id)
-            self.tasks.see(state)
+            self.tasks.see(run_id)
             self._common_cause.see(recorded)
             self._spending.see(recorded, self.specs.budget)
         if self.has_audience:

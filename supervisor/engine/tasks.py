@@ -91,9 +91,8 @@ class Tasks:
         elif state.status not in FINAL:
             engine.feed(task.id, f.TaskGiven(ref))  # It works on it already: only the token is new.
         elif state.status is Status.SUCCEEDED:
-            # Its outcome is there, but the queue could not take it then.
+            # Its outcome is there, but the queue could not take it then: ``see`` settles it.
             engine.feed(task.id, f.TaskGiven(ref))
-            self._settle_soon(task.id)
         else:
             by = f"{QUEUE}, delivery {task.deliveries}"
             engine.feed(task.id, f.RestartWanted(by, task=ref))
@@ -105,9 +104,11 @@ class Tasks:
 
     # -- and ends -----------------------------------------------------------------------------
 
-    def see(self, state: RunState) -> None:
-        """An event of a task's run was stored."""
-        if state.task is None:
+    def see(self, run_id: str) -> None:
+        """An event of a run was stored."""
+        # What is decided may be ahead of it: the queue is told of nothing that a crash could lose.
+        state = self._engine.runs.published_state(run_id)
+        if state is None or state.task is None:
             return
         self.ring()
         if state.status in FINAL and not state.task.outcome:
@@ -138,8 +139,8 @@ class Tasks:
         task.add_done_callback(lambda _done: self._settling.pop(run_id, None))
 
     async def _settle(self, run_id: str) -> None:
-        state = self._engine.runs.published_state(run_id) or self._engine.runs.state(run_id)
-        if state is None or state.task is None:
+        state = self._engine.runs.published_state(run_id)
+        if state is None or state.task is None or state.status not in FINAL:
             return
         try:
             declared = Declared()

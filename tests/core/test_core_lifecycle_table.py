@@ -39,6 +39,7 @@ from supervisor.core.run import (
     Then,
 )
 from supervisor.core.spec import Budget, BudgetAction
+from supervisor.core.task import TaskRef
 from tests.core.builders import RUN_ID, SHA, T0, NoJitter, a_request, a_spec, an_answer, story_in
 
 LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
@@ -227,6 +228,8 @@ FACTS: tuple[f.Fact, ...] = (
     f.PauseWanted("kim"),
     f.ResumeWanted("kim"),
     f.SpecWanted(a_spec(timeout_s=1.0)),
+    f.TaskGiven(TaskRef(queue="work", token="x.1", delivery=1, max_deliveries=5)),
+    f.TaskOver("x.1", "completed"),
     f.Tick(),
 )
 
