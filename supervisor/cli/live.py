@@ -80,7 +80,7 @@ class Live:
 
 
 class Steady:
-    """Calls that only read, over one connection after another."""
+    """Calls that may be carried out twice, over one connection after another."""
 
     def __init__(self, place: Place, client: SyncClient) -> None:
         """``client`` is ours from now on."""

@@ -7,10 +7,9 @@ import time
 from typing import Any
 
 from supervisor.cli import output
+from supervisor.cli.live import Steady
 from supervisor.cli.progress_bar import ProgressBar
-from supervisor.cli.session import connect, own_name
-from supervisor.config.paths import Project
-from supervisor.control.sync_client import SyncClient
+from supervisor.cli.session import Place, connect, own_name
 from supervisor.core.text import safe_text
 from supervisor.core.times import utc_text
 from supervisor.errors import UserError
@@ -30,15 +29,18 @@ def add_queue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def queue(arguments: argparse.Namespace, project: Project) -> int:
+def queue(arguments: argparse.Namespace, place: Place) -> int:
     """Every queue with its workers and counts, or the tasks in one state."""
-    with connect(project) as client:
+    client = Steady(place, connect(place))
+    try:
         if arguments.tasks:
             params = {"queue": arguments.name, "state": arguments.tasks, "limit": arguments.limit}
             return _print_tasks(client.call("tasks", params)["tasks"], as_json=arguments.json)
         if arguments.wait:
             _wait(client, arguments.name, as_json=arguments.json)
         rows = _rows(client, arguments.name)
+    finally:
+        client.close()
     if arguments.json:
         output.json({"queues": rows})
     else:
@@ -46,7 +48,7 @@ def queue(arguments: argparse.Namespace, project: Project) -> int:
     return 1 if arguments.wait and any(row["dead"] for row in rows) else 0
 
 
-def _rows(client: SyncClient, name: str | None) -> list[dict[str, Any]]:
+def _rows(client: Steady, name: str | None) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = client.call("queue", {})["queues"]
     if name is None:
         return rows
@@ -57,7 +59,7 @@ def _rows(client: SyncClient, name: str | None) -> list[dict[str, Any]]:
     return found
 
 
-def _wait(client: SyncClient, name: str | None, *, as_json: bool) -> None:
+def _wait(client: Steady, name: str | None, *, as_json: bool) -> None:
     rows = _rows(client, name)
     total, bar = 0, None
     while left := sum(row["ready"] + row["delayed"] + row["leased"] for row in rows):
@@ -129,9 +131,9 @@ def add_task_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="accepted; it is always JSON")
 
 
-def task(arguments: argparse.Namespace, project: Project) -> int:
+def task(arguments: argparse.Namespace, place: Place) -> int:
     """One task with its payload and result, as JSON."""
-    with connect(project) as client:
+    with connect(place) as client:
         output.json(client.call("task", {"id": arguments.id}))
     return 0
 
@@ -145,9 +147,9 @@ def add_dead_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def dead(arguments: argparse.Namespace, project: Project) -> int:
+def dead(arguments: argparse.Namespace, place: Place) -> int:
     """The dead letters; tried again or removed for good."""
-    with connect(project) as client:
+    with connect(place) as client:
         if arguments.action == "list":
             params = {"state": "dead", "queue": arguments.queue, "limit": 1000}
             return _print_tasks(client.call("tasks", params)["tasks"], as_json=arguments.json)
@@ -179,10 +181,10 @@ def add_pool_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def pool(arguments: argparse.Namespace, project: Project) -> int:
+def pool(arguments: argparse.Namespace, place: Place) -> int:
     """Another number of workers, at once; what runs is not ended."""
     params = {"pool": arguments.name, "workers": arguments.workers, "by": own_name()}
-    with connect(project) as client:
+    with connect(place) as client:
         result = client.call("pool", params)
     if arguments.json:
         output.json(result)

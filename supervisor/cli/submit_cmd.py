@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.cli import output
+from supervisor.cli.live import Steady
 from supervisor.cli.progress_bar import ProgressBar
-from supervisor.cli.session import connect, own_name
+from supervisor.cli.session import Place, connect, own_name
 from supervisor.config.durations import DurationError, parse_duration
-from supervisor.config.paths import Project, ensure_private
-from supervisor.control.messages import ConnectionLostError
-from supervisor.control.sync_client import SyncClient
+from supervisor.config.paths import ensure_private
+from supervisor.control.host import RemoteHost
 from supervisor.core.ids import next_ulid
+from supervisor.core.record import canonical
 from supervisor.core.task import MAX_PAYLOAD_BYTES
-from supervisor.errors import NotRunningError, UserError
+from supervisor.errors import UserError
 
 AT_ONCE = 1_000
 AT_ONCE_BYTES = 512 << 10
 """Of one call: half of what the socket takes from a client, because JSON may escape a character."""
-INLINE_BYTES = 256 << 10
+INLINE_BYTES = 400 << 10
 """A larger payload goes by a file in ``.longwatch/payloads`` instead of through the socket."""
-RECONNECT_S = 30.0
 JSON_LINES = (".jsonl", ".ndjson")
 Entry = dict[str, Any]
 
@@ -54,12 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
 
-def run(arguments: argparse.Namespace, project: Project) -> int:
+def run(arguments: argparse.Namespace, place: Place) -> int:
     """Submit everything; exit 0 once all of it is stored."""
     if arguments.key and (len(arguments.files) > 1 or _is_lines(arguments, arguments.files[:1])):
         raise UserError("--key is for one task", fix="For JSON lines use --key-field")
     delay_s = _delay_s(arguments.delay)
-    submitter = _Submitter(project, arguments.queue, together=arguments.together)
+    submitter = _Submitter(place, arguments.queue, together=arguments.together)
     total = sum(_count(arguments, name) for name in arguments.files) or 1
     with submitter:
         bar = ProgressBar(f"submitting to {arguments.queue}", total, hidden=arguments.json)
@@ -94,9 +94,9 @@ def _report(submitter: _Submitter, *, as_json: bool) -> int:
 class _Submitter:
     """Collects tasks into calls of a bounded size."""
 
-    def __init__(self, project: Project, queue: str, *, together: bool) -> None:
-        self._project = project
-        self._client: SyncClient = connect(project)
+    def __init__(self, place: Place, queue: str, *, together: bool) -> None:
+        self._place = place
+        self._client = Steady(place, connect(place))
         self.queue = queue
         self._newest = ""
         self._group = self._new_id() if together else None
@@ -116,7 +116,7 @@ class _Submitter:
     def add(self, entry: Entry) -> None:
         """Submit ``entry``, now or with the ones behind it."""
         entry["id"] = self._new_id()
-        size = len(json.dumps(entry["payload"]))
+        size = len(canonical(entry["payload"]))
         if size > MAX_PAYLOAD_BYTES:
             raise UserError(
                 f"a payload of {size} bytes; at most {MAX_PAYLOAD_BYTES} are taken",
@@ -137,36 +137,26 @@ class _Submitter:
         params = {"queue": self.queue, "tasks": self._entries, "by": own_name()}
         if self._group:
             params["group"] = self._group
-        result = self._call(params)
+        # The ids make a second call harmless: an engine that died is waited for.
+        result = self._client.call("submit", params)
         self.queue = result["queue"]
         self.told += result["tasks"]
         self.done += len(result["tasks"])
         self.new += sum(task["new"] for task in result["tasks"])
         self._entries, self._size = [], 0
 
-    def _call(self, params: dict[str, Any]) -> Any:
-        """The ids make a second call harmless: an engine that died is waited for."""
-        end = time.monotonic() + RECONNECT_S
-        while True:
-            try:
-                return self._client.call("submit", params)
-            except ConnectionLostError:
-                if time.monotonic() > end:
-                    raise
-            time.sleep(0.1)
-            try:
-                self._client = connect(self._project)
-            except NotRunningError:
-                if time.monotonic() > end:
-                    raise
-
     def _by_file(self, task_id: str, payload: Any) -> str:
         from supervisor.protocol.atomic import write_atomic
 
-        directory = self._project.payloads_dir
+        if isinstance(self._place, RemoteHost):
+            raise UserError(
+                f"a payload of over {INLINE_BYTES} bytes for another machine",
+                fix="Copy the file there and submit its path",
+            )
+        directory = self._place.payloads_dir
         ensure_private(directory)
         name = f"{task_id}.json"
-        write_atomic(directory / name, json.dumps(payload).encode())
+        write_atomic(directory / name, canonical(payload).encode())
         return name
 
     def _new_id(self) -> str:

@@ -82,6 +82,8 @@ class Exited(Fact):
     """Why its ``wake.json`` cannot be used, the field named."""
     result_problem: str | None = None
     """Why what a task's attempt left as the outcome cannot be used."""
+    has_result: bool = False
+    """It left an outcome of its task that can be used."""
 
 
 @dataclass(frozen=True, slots=True)

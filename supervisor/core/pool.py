@@ -73,6 +73,8 @@ class Declared:
     """None when it says nothing of next tasks: the result itself goes to the next stage."""
     problem: str | None = None
     """Why what it left cannot be used."""
+    is_missing: bool = False
+    """It left nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,12 +158,7 @@ class Engine:
         stack.callback(shared.close)
         self.services = ServiceWatch(self.runs.active, self.feed, shared)
         self._common_cause = CommonCause(self.runs.state, self.feed)
-        queue = await SqliteTaskQueue.open(log.database, self.clock)
-        self.tasks = Tasks(self, queue, f"{socket.gethostname()}:{self.project.directory}")
-        self.pools = Pools(self, self.tasks)
-        self.departure = Departure(
-            self.runs, self._performer, self._keeper, (self.tasks, self.pools), self._leave.set
-        )
+        await self._open_queue(log)
         self._attempts = Attempts(
             self.project,
             self._keeper,
@@ -172,12 +167,20 @@ class Engine:
             self._observer,
             is_oom_likely=self.memory.is_oom_likely,
             redacted=self.secrets.text,
-            result_problem=self.tasks.result_problem,
+            left=self.tasks.left,
         )
         self._server = Server(self.project.control_socket(), on_failure=self._handler_failed)
         for method, handler in Api(self).handlers().items():
             self._server.register(method, handler)
         self.rounds = Rounds(self)
+
+    async def _open_queue(self, log: SqliteEventLog) -> None:
+        queue = await SqliteTaskQueue.open(log.database, self.clock)
+        self.tasks = Tasks(self, queue, f"{socket.gethostname()}:{self.project.directory}")
+        self.pools = Pools(self, self.tasks)
+        self.departure = Departure(
+            self.runs, self._performer, self._keeper, (self.tasks, self.pools), self._leave.set
+        )
 
     async def _close_log(self) -> None:
         await self._log.close()

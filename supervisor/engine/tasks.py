@@ -14,6 +14,7 @@ import random
 import secrets
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from supervisor.core import facts as f
@@ -35,6 +36,7 @@ from supervisor.protocol.safe_files import read_object
 from supervisor.protocol.task import (
     RESULT_BOUNDS,
     RESULT_LIMIT_BYTES,
+    RESULT_NAME,
     TASK_NAME,
     read_declared,
     write_task,
@@ -83,7 +85,7 @@ class Tasks:
             group=task.group,
         )
         state = engine.runs.state(task.id) or await engine.runs.bring_back(task.id)
-        if state is None or state.status in FINAL:
+        if state is None or state.status in FINAL - {Status.SUCCEEDED}:
             await asyncio.to_thread(self._prepare, lease)
         if state is None:
             engine.runs.create_for(task.id, spec.spec, ref)
@@ -99,8 +101,11 @@ class Tasks:
             engine.feed(task.id, f.SpecWanted(spec.spec))
 
     def _prepare(self, lease: Lease) -> None:
+        """What has to be on disk before a delivery; the outcome of an earlier one is taken away."""
         self._engine.project.ensure_run(lease.task.id)
-        write_task(self._engine.project.run_dir(lease.task.id), lease)
+        run_dir = self._engine.project.run_dir(lease.task.id)
+        (run_dir / RESULT_NAME).unlink(missing_ok=True)
+        write_task(run_dir, lease)
 
     # -- and ends -----------------------------------------------------------------------------
 
@@ -114,19 +119,17 @@ class Tasks:
         if state.status in FINAL and not state.task.outcome:
             self._settle_soon(state.id)
 
-    def result_problem(self, state: RunState) -> str | None:
-        """Why what a finished attempt left cannot be its task's outcome; None when it can. Blocks
-        for the reading."""
+    def left(self, state: RunState) -> Declared | None:
+        """What a finished attempt left as its task's outcome, with what is wrong with it; None
+        for a run without a task. Blocks for the reading."""
         if state.task is None:
             return None
         declared = read_declared(self._engine.project.run_dir(state.id))
-        if declared.problem is not None:
-            return declared.problem
         try:
             following(state.task, declared, self.pools, self._new_group())
         except ValueError as error:
-            return str(error)
-        return None
+            return replace(declared, problem=declared.problem or str(error))
+        return declared
 
     def _new_group(self) -> str:
         return ulid(self._engine.clock().wall, secrets.randbits(80))
@@ -155,6 +158,8 @@ class Tasks:
                 new_group=self._new_group(),
             )
             over = await self._tell(state.task.token, verdict)
+            if over.outcome == "lost":
+                await self._return_one(state)
             await self._engine.feed(run_id, over).stored
         except LongwatchError as error:
             # Still leased to us: the next engine settles it.
@@ -200,15 +205,15 @@ class Tasks:
             if state.task is not None and not state.task.outcome
         }
         for token in await self.queue.extend(list(held), LEASE_S):
-            self._lost(held[token], token)
+            await self._lost(held[token], token)
 
-    def _lost(self, run_id: str, token: str) -> None:
+    async def _lost(self, run_id: str, token: str) -> None:
         """Another worker may have the task: ours ends, and what it leaves counts for nothing."""
         state = self._engine.runs.state(run_id)
         if state is None or state.task is None or state.task.token != token:
             return
-        if run_id in self._settling:
-            return  # It was settled in this moment.
+        if run_id in self._settling or await self._return_one(state):
+            return
         self._engine.feed(run_id, f.TaskOver(token, "lost", "its lease is over"))
         if state.status not in FINAL:
             self._engine.feed(run_id, f.StopWanted(QUEUE, "its task was given to another worker"))
@@ -243,12 +248,18 @@ class Tasks:
     async def _return_lost(self) -> None:
         """Tasks of unfinished runs that a lost ``state.db`` took with it are submitted again."""
         for state in self._engine.runs.active():
-            if state.task is None or state.task.outcome:
-                continue
-            if await self.queue.get(state.id) is None:
-                task = await asyncio.to_thread(self._from_file, state)
-                await self.queue.submit([task])
-                sys.stderr.write(f"longwatch engine: task {state.id} was put back into its queue\n")
+            if state.task is not None and not state.task.outcome:
+                await self._return_one(state)
+
+    async def _return_one(self, state: RunState) -> bool:
+        """Submit the task of ``state`` again if the queue does not know it: its run goes on, and
+        is attached to it by the next claim. Whether it was so."""
+        if await self.queue.get(state.id) is not None:
+            return False
+        task = await asyncio.to_thread(self._from_file, state)
+        await self.queue.submit([task])
+        sys.stderr.write(f"longwatch engine: task {state.id} was put back into its queue\n")
+        return True
 
     def _from_file(self, state: RunState) -> NewTask:
         assert state.task is not None

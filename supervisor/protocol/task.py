@@ -99,7 +99,7 @@ def read_declared(run_dir: Path) -> Declared:
     """What the agent left as the outcome; never raises for what is in it."""
     value = read_object(run_dir, RESULT_NAME, limit_bytes=RESULT_LIMIT_BYTES, bounds=RESULT_BOUNDS)
     if isinstance(value, Problem):
-        return Declared() if value.code == "missing" else _refused(value)
+        return Declared(is_missing=True) if value.code == "missing" else _refused(value)
     return declared_from_json(value)
 
 

@@ -141,10 +141,9 @@ from supervisor.agent import Agent
 with Agent() as agent:
     with open(os.path.dirname(os.path.abspath(__file__)) + "/ledger", "a", buffering=1) as ledger:
         for item in agent.track(list(range(10)), stage="count", unit="items"):
-            ledger.write(f"{item}\\n")
-            if item in (3, 6) and agent.attempt <= 2 and agent.attempt == item // 3:
-                agent.checkpoint({"after": item})
+            if item in (3, 6) and agent.attempt == item // 3:
                 os.kill(os.getpid(), 9)
+            ledger.write(f"{item}\\n")
 """
 
 
@@ -285,3 +284,17 @@ def test_a_payload_of_three_megabytes_goes_through(project: Any) -> None:
     found = project.json("task", task["id"])
     assert found["result"] == 8 and len(found["payload"]["text"]) == 3 << 20
     assert not list((Path(project.directory) / ".longwatch" / "payloads").iterdir())
+
+
+def test_a_state_db_that_is_deleted_takes_no_running_task_with_it(project: Any) -> None:
+    begin(project)
+    ids = submit(project, *({"n": n, "waits": True} for n in range(2)))
+    project.wait("they work", lambda: len(ledger(project)) == 2)
+    project.run("down")
+    for path in (project.directory / ".longwatch").glob("state.db*"):
+        path.unlink()
+    project.run("up")
+    (project.directory / "go").touch()
+    project.wait("both done", lambda: row(project)["done"] == 2)
+    assert sorted(project.json("task", i)["result"] for i in ids) == [0, 2]
+    assert len(ledger(project)) == 4
