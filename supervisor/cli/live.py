@@ -66,6 +66,10 @@ class Live:
             self._reconnect(error)
             return self._client.call(method, params)
 
+    def fileno(self) -> int:
+        """The descriptor of the connection there is now, for ``select``."""
+        return self._client.fileno()
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
