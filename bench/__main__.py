@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, durable, fleet, flood, growth, restart, tui
+from bench import adoption, calls, durable, fleet, flood, growth, restart
 from bench.figures import Report, head
 
 PARTS = {
@@ -18,7 +18,6 @@ PARTS = {
     "growth": growth.measure,
     "calls": calls.measure,
     "durable": durable.measure,
-    "tui": tui.measure,
 }
 
 

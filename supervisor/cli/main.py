@@ -37,9 +37,8 @@ def dispatch(words: Sequence[str]) -> int:
     if options.pop("version"):
         output.line(f"{PROGRAM} {__version__}")
         return ExitStatus.DONE
-    is_plain = bool(options.pop("plain"))
     if name is None:
-        return _attach(options, is_plain=is_plain)
+        return _attach(options)
     if name == "help":
         top.print_help()
         return ExitStatus.DONE
@@ -49,27 +48,24 @@ def dispatch(words: Sequence[str]) -> int:
     return _run_verb(verb, words[at + 1 :], options)
 
 
-def _attach(options: dict[str, Any], *, is_plain: bool) -> int:
+def _attach(options: dict[str, Any]) -> int:
     """``longwatch`` alone: the interface, which needs a terminal to live in."""
-    if not is_plain and not output.is_dialogue():
+    is_served = bool(options.get("served"))
+    if not is_served and not output.is_dialogue():
         raise UserError(
             "the interface needs a terminal",
-            fix=f"Without one use {PROGRAM} status, {PROGRAM} run --headless or {PROGRAM} --plain",
+            fix=f"Without one use {PROGRAM} status, or {PROGRAM} run --headless",
         )
-    from supervisor.cli.attach import attach, attach_hosts, attach_plain, is_dumb
+    from supervisor.cli.attach import attach, attach_hosts
 
-    if options.get("host") and (is_plain or is_dumb()):
-        from supervisor.cli.places import one_host
-
-        return attach_plain(one_host(options["host"], options.get("directory")))
     if options.get("host"):
         from supervisor.cli.places import named_hosts
 
-        return attach_hosts(named_hosts(options["host"], options.get("directory")))
+        hosts = named_hosts(options["host"], options.get("directory"))
+        return attach_hosts(hosts, is_served=is_served)
     from supervisor.config.paths import Project
 
-    project = Project.find(options.get("directory"))
-    return attach_plain(project) if is_plain else attach(project)
+    return attach(Project.find(options.get("directory")), is_served=is_served)
 
 
 def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
@@ -104,7 +100,7 @@ def _verb_position(words: Sequence[str]) -> int:
 
 
 def _top_parser() -> Parser:
-    from argparse import RawDescriptionHelpFormatter
+    from argparse import SUPPRESS, RawDescriptionHelpFormatter
 
     width = max(len(verb.name) for verb in VERBS)
     listed = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
@@ -119,12 +115,8 @@ def _top_parser() -> Parser:
         formatter_class=RawDescriptionHelpFormatter,
     )
     add_global_options(parser)
+    parser.add_argument("--served", action="store_true", help=SUPPRESS)  # A window of `serve`.
     parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument(
-        "--plain",
-        action="store_true",
-        help="the interface line by line: no full screen, no colour, for screen readers",
-    )
     return parser
 
 

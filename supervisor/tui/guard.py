@@ -124,11 +124,13 @@ class GuardedApp(App[int]):
         """Nothing: it would need an OSC 52 sequence, which never passes."""
 
 
-def assert_in_place(app: App[Any], driver: Driver | None) -> None:
+def assert_in_place(
+    app: App[Any], driver: Driver | None, guarded: type[Driver] = GuardedDriver
+) -> None:
     """Refuse to run unguarded; a driver that writes to no terminal needs no filter."""
     if type(app)._display is not GuardedApp._display:
         raise GuardMissingError("drawing does not go through the guard")
     if driver is None or driver.is_headless:
         return
-    if not isinstance(driver, GuardedDriver) or type(driver).write is not GuardedDriver.write:
+    if not isinstance(driver, guarded) or type(driver).write is not guarded.write:
         raise GuardMissingError(f"{type(driver).__name__} writes to the terminal unguarded")

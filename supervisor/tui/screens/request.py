@@ -273,6 +273,8 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
         if not self._place.has_text or self._is_over or self._sent:
             return
         try:
+            if self.app.is_web:
+                raise UserError("a browser has no editor", fix="Change the text right here")
             self._place.edit_in(self.app)
         except UserError as error:
             self._state.say((" as it was ", BAD_BADGE), (f" {render.clean(error)}", TEXT))
