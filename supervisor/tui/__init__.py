@@ -26,7 +26,8 @@ def run_tui(
     ``where`` is a project, its directory, or the path of a control socket; ``backend`` is another
     way to reach an engine; ``is_served`` is for a page in a browser. An engine that is not there
     yet is waited for, and one that goes away is connected to again. 0 after leaving, 128 + n after
-    signal n, 70 when the interface itself failed. ConfigError when ``[tui]`` of that project has a fault.
+    signal n, 70 when the interface itself failed. ConfigError when ``[tui]`` of that project has
+    a fault.
     """
     from supervisor.config.paths import Project
     from supervisor.tui.app import run_app
