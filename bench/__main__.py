@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, durable, fleet, flood, growth, restart
+from bench import adoption, calls, durable, fleet, flood, growth, restart, tui
 from bench.figures import Report, head
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "growth": growth.measure,
     "calls": calls.measure,
     "durable": durable.measure,
+    "tui": tui.measure,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 from supervisor.cli.engine_cmd import autostart
@@ -12,7 +13,12 @@ from supervisor.errors import UserError
 
 
 def attach(place: Place, *, is_served: bool = False) -> int:
-    """Show the interface until the operator leaves it; agents go on."""
+    """Show the interface until the operator leaves it; agents go on.
+
+    A terminal that cannot move its cursor gets it line by line.
+    """
+    if is_dumb() and not is_served:
+        return attach_plain(place)
     if isinstance(place, RemoteHost):
         return attach_hosts([place], is_served=is_served)
     client, is_new = ensure_engine(place)
@@ -30,6 +36,18 @@ def attach_hosts(hosts: Sequence[RemoteHost], *, is_served: bool = False) -> int
     from supervisor.tui import run_tui_on
 
     return run_tui_on(first_contact(hosts), _own_project(), is_served=is_served)
+
+
+def attach_plain(place: Place) -> int:
+    """The interface as lines."""
+    from supervisor.cli.plain import run_plain
+
+    return run_plain(place)
+
+
+def is_dumb() -> bool:
+    """Whether the terminal says of itself that it can do nothing but lines."""
+    return os.environ.get("TERM") in ("dumb", "unknown")
 
 
 def _own_project() -> Project | None:

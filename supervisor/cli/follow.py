@@ -26,6 +26,13 @@ class _Printed:
     at: float = 0.0
 
 
+def is_worth_a_line(event: object, state: RunState) -> bool:
+    """Whether people want to read it; how often progress is said is each reader's own affair."""
+    if isinstance(event, e.AttemptStarting):
+        return state.attempt > 1
+    return not isinstance(event, (e.CheckpointRecorded, e.WaitBegan, e.SpecChanged))
+
+
 class Follower:
     """Prints what happens to the followed runs and knows when all of them are over."""
 
@@ -65,7 +72,7 @@ class Follower:
         if state is None or state.id not in self._ids:
             return
         event = recorded.event
-        if not self._is_worth_a_line(event, state):
+        if not self._is_news(event, state):
             return
         clock = time.strftime("%H:%M:%S", time.localtime(recorded.at.wall))
         self._say(f"{clock}  {state.agent:<16}  {describe(event)}")
@@ -96,12 +103,10 @@ class Follower:
                 lines.append(f"  go on with: longwatch restart {state.agent}")
         return lines
 
-    def _is_worth_a_line(self, event: object, state: RunState) -> bool:
+    def _is_news(self, event: object, state: RunState) -> bool:
         if isinstance(event, e.ProgressReported):
             return self._is_progress_news(event.progress, state.id)
-        if isinstance(event, e.AttemptStarting):
-            return state.attempt > 1
-        return not isinstance(event, (e.CheckpointRecorded, e.WaitBegan, e.SpecChanged))
+        return is_worth_a_line(event, state)
 
     def _is_progress_news(self, progress: Progress, run_id: str) -> bool:
         printed = self._printed.setdefault(run_id, _Printed())

@@ -66,6 +66,10 @@ class Live:
             self._reconnect(error)
             return self._client.call(method, params)
 
+    def fileno(self) -> int:
+        """The descriptor of the connection there is now, for ``select``."""
+        return self._client.fileno()
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
@@ -80,7 +84,7 @@ class Live:
 
 
 class Steady:
-    """Calls that only read, over one connection after another."""
+    """Calls that may be carried out twice, over one connection after another."""
 
     def __init__(self, place: Place, client: SyncClient) -> None:
         """``client`` is ours from now on."""

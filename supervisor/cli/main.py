@@ -37,8 +37,9 @@ def dispatch(words: Sequence[str]) -> int:
     if options.pop("version"):
         output.line(f"{PROGRAM} {__version__}")
         return ExitStatus.DONE
+    is_plain = bool(options.pop("plain"))
     if name is None:
-        return _attach(options)
+        return _attach(options, is_plain=is_plain)
     if name == "help":
         top.print_help()
         return ExitStatus.DONE
@@ -48,16 +49,20 @@ def dispatch(words: Sequence[str]) -> int:
     return _run_verb(verb, words[at + 1 :], options)
 
 
-def _attach(options: dict[str, Any]) -> int:
+def _attach(options: dict[str, Any], *, is_plain: bool) -> int:
     """``longwatch`` alone: the interface, which needs a terminal to live in."""
     is_served = bool(options.get("served"))
-    if not is_served and not output.is_dialogue():
+    if not is_plain and not is_served and not output.is_dialogue():
         raise UserError(
             "the interface needs a terminal",
-            fix=f"Without one use {PROGRAM} status, or {PROGRAM} run --headless",
+            fix=f"Without one use {PROGRAM} status, {PROGRAM} run --headless or {PROGRAM} --plain",
         )
-    from supervisor.cli.attach import attach, attach_hosts
+    from supervisor.cli.attach import attach, attach_hosts, attach_plain, is_dumb
 
+    if options.get("host") and (is_plain or is_dumb()):
+        from supervisor.cli.places import one_host
+
+        return attach_plain(one_host(options["host"], options.get("directory")))
     if options.get("host"):
         from supervisor.cli.places import named_hosts
 
@@ -65,7 +70,8 @@ def _attach(options: dict[str, Any]) -> int:
         return attach_hosts(hosts, is_served=is_served)
     from supervisor.config.paths import Project
 
-    return attach(Project.find(options.get("directory")), is_served=is_served)
+    project = Project.find(options.get("directory"))
+    return attach_plain(project) if is_plain else attach(project, is_served=is_served)
 
 
 def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
@@ -117,6 +123,11 @@ def _top_parser() -> Parser:
     add_global_options(parser)
     parser.add_argument("--served", action="store_true", help=SUPPRESS)  # A window of `serve`.
     parser.add_argument("--version", action="store_true", help="print the version")
+    parser.add_argument(
+        "--plain",
+        action="store_true",
+        help="the interface line by line: no full screen, no colour, for screen readers",
+    )
     return parser
 
 

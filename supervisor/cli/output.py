@@ -41,6 +41,11 @@ def block(text: str) -> None:
     _write(safe_text(text, keep_newlines=True) + "\n")
 
 
+def redraw(text: str) -> None:
+    """The line a terminal is on, drawn anew; an empty ``text`` takes it away."""
+    _write(f"\r\x1b[2K{safe_text(text)}")
+
+
 def json(value: Any) -> None:
     """One indented JSON document, ASCII only: JSON leaves C1 and bidi controls as they are."""
     _write(_ascii_json(value, indent=2) + "\n")

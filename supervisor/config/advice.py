@@ -42,12 +42,10 @@ def advise(project: Project, config: Config, problems: Problems) -> None:
 
 
 def _warnings(config: Config, others: str) -> Iterator[Found]:
-    if not config.agents:
+    if not config.agents and not config.pools:
         yield ("agents",), "no agent", "at least one [agents.NAME]", ""
     if config.notify_urls:
         yield ("notify",), "this version sends no notifications yet", "", "It is ignored."
-    for name in config.pipelines:
-        yield ("pipelines", name), "this version runs no pipelines yet", "", "It is ignored."
     for spec in config.agents.values():
         yield from _agent_warnings(spec, others)
 

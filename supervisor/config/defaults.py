@@ -105,7 +105,10 @@ MAX_DURATION_S: Final = 10 * 365 * 86400.0
 MAX_RETRIES_LIMIT: Final = 1_000_000
 """A bound that only a mistake reaches."""
 MAX_WORKERS: Final = 1_000
-"""Workers of one pipeline stage: what one machine supervises (BARS)."""
+"""Workers of one pool or stage: what one machine supervises (BARS)."""
+MAX_DELIVERIES: Final = 5
+"""Deliveries of a task before it is a dead letter: as many tries as an agent's retries."""
+MAX_DELIVERIES_LIMIT: Final = 1_000_000
 MIN_LOG_CAP_BYTES: Final = 64 * 1024
 """Less would not hold the last traceback."""
 MIN_MEMORY_BYTES: Final = 1024 * 1024

@@ -20,16 +20,17 @@ from supervisor.config.hosts import HostTable
 from supervisor.config.model import (
     AgentTable,
     NotifyTable,
-    PipelineTable,
     RetryTable,
     Table,
     TuiTable,
 )
 from supervisor.config.paths import Project
+from supervisor.config.pools import Tools, read_pools
 from supervisor.config.problems import Problem, Problems, nearest, show
 from supervisor.config.read import Source, read_source
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable, services_file
 from supervisor.config.whole import ConfigTables
+from supervisor.core.pool import PoolSpec
 from supervisor.core.spec import AgentSpec, Budget, BudgetAction, Restart, RetryPolicy
 
 Where = tuple[str | int, ...]
@@ -46,10 +47,10 @@ class Config:
     """What each agent is for; only those that have one."""
     notify_urls: tuple[str, ...]
     """Accepted, not acted on in this version."""
-    pipelines: dict[str, PipelineTable]
-    """Accepted, not acted on in this version."""
     hosts: dict[str, HostTable]
     """Other machines, by the name that ``--host`` takes."""
+    pools: dict[str, PoolSpec]
+    """By the name of their queue; the stages of pipelines are pools called PIPELINE.STAGE."""
     budget: Budget | None
     """What all agents together may spend on a day."""
     services_file: bytes
@@ -107,8 +108,13 @@ class _Reading:
             agents={name: spec for name, (spec, _) in agents.items()},
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify_urls=tuple(notify.urls),
-            pipelines=self._pipelines(data.get("pipelines", {})),
             hosts=self._plain_tables(HostTable, "hosts"),
+            pools=read_pools(
+                data,
+                base,
+                {name: spec for name, (spec, _) in agents.items()},
+                Tools(self._table, self._problem, self._tables_of, self._spec, self._cwd),
+            ),
             budget=_budget(
                 (
                     day := self._table(BudgetTable, data.get("budget", {}), ("budget",))
@@ -139,18 +145,17 @@ class _Reading:
         for name, value in self._tables_of(raw, "agents").items():
             where = ("agents", name)
             table = self._table(AgentTable, value, where)
-            spec = self._spec(name, table or AgentTable(), defaults, where)
+            spec = self._spec(table or AgentTable(), defaults, where, value)
             described = table if table and "description" in table.model_fields_set else defaults
             found[name] = (spec, described.description)
         return found
 
-    def _spec(self, name: str, agent: AgentTable, base: AgentTable, where: Where) -> AgentSpec:
-        """The merged settings: what the agent says, else ``[defaults]``, else ours."""
+    def _spec(self, agent: AgentTable, base: AgentTable, where: Where, raw: Any) -> AgentSpec:
+        """The merged settings: what the agent (``raw`` as written) says, else ``[defaults]``."""
 
         def pick(key: str) -> Any:
             return getattr(agent if key in agent.model_fields_set else base, key)
 
-        raw = self._source.data["agents"][name]
         command = pick("command")
         if not command and isinstance(raw, dict) and "command" not in {**self._raw_defaults, **raw}:
             self._problem(
@@ -160,7 +165,7 @@ class _Reading:
                 'Add: command = ["program", "argument"]',
             )
         return AgentSpec(
-            name=name,
+            name=str(where[1]),
             command=tuple(self._placed(part, (*where, "command")) for part in command),
             cwd=self._cwd(pick("cwd"), (*where, "cwd")),
             autostart=pick("autostart"),
@@ -229,34 +234,6 @@ class _Reading:
             return str(self._directory)
         # Joining an absolute path gives that path; nothing has to exist yet.
         return str(self._directory / self._placed(text, where))
-
-    def _pipelines(self, raw: Any) -> dict[str, PipelineTable]:
-        found = {}
-        agents = self._source.data.get("agents", {})
-        for name, value in self._tables_of(raw, "pipelines").items():
-            table = self._table(PipelineTable, value, ("pipelines", name))
-            if table is None:
-                continue
-            found[name] = table
-            seen: set[str] = set()
-            for index, stage in enumerate(table.stages):
-                where = ("pipelines", name, "stages", index)
-                if stage.name in seen:
-                    self._problem(
-                        (*where, "name"),
-                        f"the stage {show(stage.name)} a second time",
-                        "each stage once: a task never goes back",
-                    )
-                seen.add(stage.name)
-                if stage.agent not in agents:
-                    close = nearest(stage.agent, agents)
-                    self._problem(
-                        (*where, "agent"),
-                        f"no agent {show(stage.agent)}",
-                        "the name of an agent of this file",
-                        f'Did you mean "{close}"?' if close else "",
-                    )
-        return found
 
     def _tables_of(self, raw: Any, section: str) -> Mapping[str, Any]:
         """The named tables of a section, their names checked."""

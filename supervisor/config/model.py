@@ -23,7 +23,12 @@ from supervisor.config.tui import MAX_KEYS, flat_keys
 
 STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 NEVER = "never"
-RESERVED_FILES = frozenset({"progress.json", "journal.jsonl", "wake.json", "requests", "answers"})
+RESERVED_FILES = frozenset(
+    {
+        "progress.json", "journal.jsonl", "wake.json", "task.json", "result.json", "requests",
+        "answers",
+    }
+)  # fmt: skip
 """Names in the run directory that the protocol uses otherwise."""
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 _SHELL = re.compile(r"[|&;<>$`*?~]")
@@ -284,15 +289,44 @@ class TuiTable(Table):
     ] = Field(default_factory=dict)
 
 
+def _inside(value: object) -> object:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise wrong("not a path", "a directory")
+    return value
+
+
+Directory = Annotated[str, BeforeValidator(_inside)]
+Workers = Annotated[int, Field(ge=1, le=d.MAX_WORKERS)]
+Deliveries = Annotated[int, Field(ge=1, le=d.MAX_DELIVERIES_LIMIT)]
+
+
+class PoolTable(AgentTable):
+    """``[pools.NAME]``: workers for a queue of that name, and how they are launched."""
+
+    agent: str | None = None
+    """An agent of this file whose settings are used, in place of a command."""
+    workers: Workers = 1
+    max_deliveries: Deliveries = d.MAX_DELIVERIES
+    intake: Directory | None = None
+    """Each file that appears there becomes a task."""
+
+
 class StageTable(Table):
     """One stage of a pipeline."""
 
     name: Annotated[str, Field(min_length=1)]
     agent: Annotated[str, Field(min_length=1)]
-    workers: Annotated[int, Field(ge=1, le=d.MAX_WORKERS)] = 1
+    workers: Workers = 1
+    max_deliveries: Deliveries = d.MAX_DELIVERIES
+    timeout: Limit = None
+    """In place of the agent's."""
+    attempt_timeout: Limit = None
+    join: bool = False
+    """One task with the results of the whole group of the stage before, when that is over."""
+    intake: Directory | None = None
 
 
 class PipelineTable(Table):
-    """``[pipelines.NAME]``: accepted, not acted on in this version."""
+    """``[pipelines.NAME]``: stages, each with its agent and its number of workers."""
 
     stages: Annotated[list[StageTable], Field(min_length=1)]

@@ -111,6 +111,11 @@ class Project:
         return self.state_dir / "socket"
 
     @property
+    def payloads_dir(self) -> Path:
+        """Payloads on their way to the engine that are too large for the socket."""
+        return self.state_dir / "payloads"
+
+    @property
     def services_file(self) -> Path:
         """How agents call what is outside, as JSON: ``[services]`` and ``[prices]``."""
         return self.state_dir / "services.json"

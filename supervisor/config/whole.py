@@ -5,7 +5,14 @@ from __future__ import annotations
 from pydantic import Field
 
 from supervisor.config.hosts import HostTable
-from supervisor.config.model import AgentTable, NotifyTable, PipelineTable, Table, TuiTable
+from supervisor.config.model import (
+    AgentTable,
+    NotifyTable,
+    PipelineTable,
+    PoolTable,
+    Table,
+    TuiTable,
+)
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
 
 
@@ -19,5 +26,6 @@ class ConfigTables(Table):
     budget: BudgetTable = Field(default_factory=BudgetTable)
     notify: NotifyTable = Field(default_factory=NotifyTable)
     hosts: dict[str, HostTable] = Field(default_factory=dict)
+    pools: dict[str, PoolTable] = Field(default_factory=dict)
     pipelines: dict[str, PipelineTable] = Field(default_factory=dict)
     tui: TuiTable = Field(default_factory=TuiTable)

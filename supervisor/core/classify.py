@@ -37,7 +37,7 @@ def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
         return ExitKind.OVER_MEMORY
     if not exited.is_known:
         declared = _declared(state)
-        if declared is not None and declared.status == "done":
+        if exited.has_result or (declared is not None and declared.status == "done"):
             return ExitKind.DONE
         # It had written that it leaves to sleep; what it left with, nobody could read.
         return ExitKind.PARKED if exited.wake else ExitKind.UNKNOWN

@@ -35,6 +35,7 @@ from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunSta
 from supervisor.core.service_wake import SERVICE_REST_S
 from supervisor.core.size import size_words
 from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
+from supervisor.core.task_events import TaskDelivered, TaskSettled
 from supervisor.core.turn import Decision, Randomness, Turn
 
 MAX_NAMES = 12
@@ -227,6 +228,9 @@ def _restart(turn: Turn, fact: f.RestartWanted) -> None:
     status, reason = turn.state.status, f"restarted by {fact.by}"
     if status is Status.SUCCEEDED:
         turn.refuse("refused", "the run has succeeded", "Start a new one: longwatch start NAME")
+    elif turn.state.task is not None and status in FINAL and fact.task is None:
+        fix = f"longwatch dead requeue {turn.state.id[-6:]}"
+        turn.refuse("refused", "the run is over and its task settled", fix)
     elif turn.state.ending is Then.STOP:
         turn.refuse("refused", "the run is being stopped", "Start it again when it has stopped")
     elif status in ALIVE:
@@ -236,6 +240,8 @@ def _restart(turn: Turn, fact: f.RestartWanted) -> None:
         if turn.state.wake is not None:
             wake_early(turn, reason)
             return
+        if fact.task is not None:
+            turn.record(TaskDelivered(fact.task))
         if status in FINAL or status is Status.HELD:
             turn.record(e.RunReopened(fact.by, reason))
         elif status is not Status.QUEUED:
@@ -307,6 +313,17 @@ def _tick(turn: Turn, _fact: f.Tick) -> None:
         turn.end_attempt(e.AttemptEnding(Then.RETRY, "longwatch", quiet))
 
 
+def _task_given(turn: Turn, fact: f.TaskGiven) -> None:
+    if turn.state.task != fact.task:
+        turn.record(TaskDelivered(fact.task))
+
+
+def _task_over(turn: Turn, fact: f.TaskOver) -> None:
+    task = turn.state.task
+    if task is not None and task.token == fact.token and not task.outcome:
+        turn.record(TaskSettled(fact.outcome, fact.problem, fact.retry_in_s, fact.followed))
+
+
 _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.StartWanted: _start,
     f.SpawnDone: _spawn_done,
@@ -332,5 +349,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.PauseWanted: _pause,
     f.ResumeWanted: _resume,
     f.SpecWanted: _spec_wanted,
+    f.TaskGiven: _task_given,
+    f.TaskOver: _task_over,
     f.Tick: _tick,
 }

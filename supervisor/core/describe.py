@@ -18,6 +18,7 @@ from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Progress, Step
 from supervisor.core.run import Request, RunState, Status, Wake
+from supervisor.core.task_words import TASK_WORDS
 from supervisor.core.text import safe_text, visible_text
 from supervisor.core.times import clock_text, utc_text
 
@@ -342,5 +343,6 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.ConfigApplied: lambda event: (
         f"configuration applied: {safe_text(', '.join(event.agents), limit=240)}"
     ),
+    **TASK_WORDS,
     e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",
 }

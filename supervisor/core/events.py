@@ -13,6 +13,7 @@ from supervisor.core.progress import Progress
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Request, RunState, Then, Wake
 from supervisor.core.spec import AgentSpec
+from supervisor.core.task import TaskRef
 
 
 class Event:
@@ -27,6 +28,7 @@ class RunCreated(Event):
 
     spec: AgentSpec
     reason: str
+    task: TaskRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from supervisor.core.progress import Progress
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Request, Wake
 from supervisor.core.spec import AgentSpec, Budget
+from supervisor.core.task import TaskRef
 
 
 class Fact:
@@ -79,6 +80,10 @@ class Exited(Fact):
     """What its ``wake.json`` asks for, whichever attempt wrote it."""
     wake_problem: str | None = None
     """Why its ``wake.json`` cannot be used, the field named."""
+    result_problem: str | None = None
+    """Why what a task's attempt left as the outcome cannot be used."""
+    has_result: bool = False
+    """It left an outcome of its task that can be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +240,8 @@ class RestartWanted(Fact):
     """Again, from the newest checkpoint, whatever it does now."""
 
     by: str
+    task: TaskRef | None = None
+    """Its task was delivered again: nobody else may continue a task's run that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +263,24 @@ class SpecWanted(Fact):
     """The configuration of the agent was changed while its run is not over."""
 
     spec: AgentSpec
+
+
+@dataclass(frozen=True, slots=True)
+class TaskGiven(Fact):
+    """The queue gave the run's task out, or gave it out again."""
+
+    task: TaskRef
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOver(Fact):
+    """The queue was told how this delivery ended; see ``task_events.TaskSettled``."""
+
+    token: str
+    outcome: str
+    problem: str = ""
+    retry_in_s: float | None = None
+    followed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

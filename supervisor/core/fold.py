@@ -27,6 +27,7 @@ from supervisor.core.run import (
     Status,
 )
 from supervisor.core.spent import spent_after
+from supervisor.core.task_events import TaskDelivered, TaskSettled
 
 KEPT_ATTEMPTS = 20
 KEPT_ANOMALIES = 50
@@ -119,6 +120,7 @@ def _created(run_id: str, event: e.RunCreated, at: Moment) -> RunState:
         status=Status.QUEUED,
         reason=event.reason,
         status_since=at,
+        task=event.task,
     )
 
 
@@ -292,6 +294,14 @@ def _spec_changed(state: RunState, event: e.SpecChanged, _at: Moment) -> RunStat
     return changed(state, spec=event.spec)
 
 
+def _task_delivered(state: RunState, event: TaskDelivered, _at: Moment) -> RunState:
+    return changed(state, task=event.task)
+
+
+def _task_settled(state: RunState, event: TaskSettled, _at: Moment) -> RunState:
+    return changed(state, task=replace(state.task, outcome=event.outcome)) if state.task else state
+
+
 _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.SpecChanged: _spec_changed,
     e.AttemptStarting: _attempt_starting,
@@ -316,4 +326,6 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.RequestAnswered: r.request_answered,
     e.RequestClosed: r.request_closed,
     e.AnomalyFlagged: _anomaly_flagged,
+    TaskDelivered: _task_delivered,
+    TaskSettled: _task_settled,
 }

@@ -25,6 +25,8 @@ def decide_exited(turn: Turn, fact: Exited) -> None:
     kind = decide_exit_kind(state, fact)
     is_ours = kind in (ExitKind.STALL, ExitKind.OVER_MEMORY)
     cause = f"{state.reason}; {exit_cause(fact)}" if is_ours else exit_cause(fact)
+    if kind is ExitKind.DONE and fact.result_problem:
+        kind, cause = ExitKind.CRASH, f"{cause}, but {fact.result_problem}"
     end = Exit(kind, cause, fact.code, fact.signal, fact.at, fact.output)
     if fact.leftovers:
         turn.flag(
@@ -100,16 +102,17 @@ def _retry(turn: Turn, end: Exit) -> None:
     if state.spec.restart is Restart.NEVER:
         withdraw_requests(turn, "the run failed")
         turn.record(e.RunFailed(f"{end.cause}; restart is never"))
-    elif end.kind in CRASHES and (loop := _crash_loop(turn)):
+    elif end.kind in CRASHES and state.task is None and (loop := _crash_loop(turn)):
         turn.flag(
             "crash-loop", f"{loop}; last: {end.cause}", key=str(state.epoch), severity="error"
         )
         turn.record(e.RunHeld(f"crash loop: {loop}; last: {end.cause}"))
     elif state.retries_in_row >= policy.max_retries:
         withdraw_requests(turn, "the run failed")
-        turn.record(
-            e.RunFailed(f"{end.cause}; {policy.max_retries} retries without a new checkpoint")
-        )
+        tried = f"; {policy.max_retries} retries without a new checkpoint"
+        # Of a task without retries within a delivery it is the queue that tries again.
+        is_of_a_task = state.task is not None and policy.max_retries == 0
+        turn.record(e.RunFailed(f"{end.cause}{'' if is_of_a_task else tried}"))
     else:
         retry = state.retries_in_row + 1
         delay_s = decide_delay_s(policy, retry, turn.rng.random())
@@ -151,7 +154,10 @@ def _question_loop(turn: Turn, end: Exit) -> str | None:
 
 
 def _crash_loop(turn: Turn) -> str | None:
-    """Why this is a crash loop: N deaths at the same checkpoint within the window, or None."""
+    """Why this is a crash loop: N deaths at the same checkpoint within the window, or None.
+
+    Never asked of a task's run: a task that fails goes to the dead letters, and its worker on.
+    """
     policy, state = turn.state.spec.retry, turn.state
     generation = state.checkpoint.generation if state.checkpoint else None
     recent = [

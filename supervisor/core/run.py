@@ -13,6 +13,7 @@ from typing import Any
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
 from supervisor.core.spec import AgentSpec
+from supervisor.core.task import TaskRef
 
 
 class Status(StrEnum):
@@ -308,6 +309,8 @@ class RunState:
     progress; the newest 20."""
     recoveries: int = 0
     """Attempts that resumed from a checkpoint after a crash."""
+    task: TaskRef | None = None
+    """The task it works on, if it is a task's run."""
     spent: tuple[tuple[int, float], ...] = ()
     """(day, US dollars) of the newest days on which it spent; days are UTC, since 1970."""
 

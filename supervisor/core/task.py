@@ -262,3 +262,18 @@ def joined_payload(results: Sequence[str], failed: Sequence[tuple[str, str]]) ->
     task of the group that ended as a dead letter, both in the order of submission."""
     lost = ",".join(f'{{"task":"{task_id}","problem":{problem}}}' for task_id, problem in failed)
     return f'{{"results":[{",".join(results)}],"failed":[{lost}]}}'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRef:
+    """A run's delivery of the task it works on; the task has the run's id."""
+
+    queue: str
+    token: str
+    """Of the lease: what the completion has to carry, also after a restart of the engine."""
+    delivery: int
+    """From 1."""
+    max_deliveries: int
+    group: str | None = None
+    outcome: str = ""
+    """How this delivery was settled: completed, retried, dead, released or lost; empty before."""

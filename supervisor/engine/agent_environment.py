@@ -12,6 +12,7 @@ from pathlib import Path
 from supervisor.core.due import task_left_s
 from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
+from supervisor.protocol.task import TASK_NAME
 
 ALLOWED = frozenset(
     {
@@ -52,6 +53,8 @@ def build_environment(
         LONGWATCH_EPOCH=str(state.epoch),
         LONGWATCH_ATTEMPT=str(state.attempt),
     )
+    if state.task is not None:
+        env["LONGWATCH_TASK_FILE"] = str(run_dir / TASK_NAME)
     if services_file is not None:
         env["LONGWATCH_SERVICES_FILE"] = str(services_file)
     if shared := own.get("LONGWATCH_SHARED_DIR"):

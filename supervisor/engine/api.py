@@ -21,6 +21,7 @@ from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.journal_calls import JournalCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
+from supervisor.engine.queue_calls import QueueCalls
 from supervisor.process.keeper_orders import KeeperError
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Api:
         self._checkpoints = CheckpointCalls(engine)
         self._answers = AnswerCalls(engine)
         self._journal = JournalCalls(engine)
+        self._queue = QueueCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -62,6 +64,13 @@ class Api:
             "rollback": self._checkpoints.rollback,
             "journal": self._journal.show,
             "journal_truncate": self._journal.truncate,
+            "submit": self._queue.submit,
+            "queue": self._queue.queue,
+            "tasks": self._queue.tasks,
+            "task": self._queue.task,
+            "requeue": self._queue.requeue,
+            "drop": self._queue.drop,
+            "pool": self._queue.pool,
         }
 
     async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:
@@ -237,7 +246,7 @@ class Api:
         """End this engine; the keeper starts the next one and every agent goes on."""
         by, with_keeper = text(params, "by", default="client"), flag(params, "keeper")
         try:
-            await self._engine.hand_over(by=by, with_keeper=with_keeper)
+            await self._engine.departure.hand_over(by=by, with_keeper=with_keeper)
         except KeeperError as error:
             raise CallRefusedError(
                 f"the keeper does not replace itself: {error.message}",
@@ -250,7 +259,7 @@ class Api:
         """Leave; agents go on unless they are to be stopped."""
         if flag(params, "if_idle") and self._engine.is_needed(besides=connection):
             return {"left_running": [s.id for s in self._engine.runs.active()], "leaving": False}
-        is_leaving, left = await self._engine.leave(
+        is_leaving, left = await self._engine.departure.leave(
             stop_agents=flag(params, "stop_agents"), by=text(params, "by", default="client")
         )
         return {"left_running": left, "leaving": is_leaving}

@@ -10,6 +10,7 @@ from signal import SIGKILL
 from supervisor.config.paths import Project
 from supervisor.core import facts as f
 from supervisor.core.classify import TEMPFAIL
+from supervisor.core.pool import Declared
 from supervisor.core.run import ALIVE, RunState
 from supervisor.engine.last_words import last_words
 from supervisor.engine.observe import Observer
@@ -50,6 +51,7 @@ class Attempts:
         *,
         is_oom_likely: Callable[[], bool],
         redacted: Callable[[str], str],
+        left: Callable[[RunState], Declared | None],
     ) -> None:
         self._project = project
         self._keeper = keeper
@@ -58,6 +60,7 @@ class Attempts:
         self._observer = observer
         self._is_oom_likely = is_oom_likely
         self._redacted = redacted
+        self._left = left
         self._is_recovered = False
         self._early: list[ExitNotice] = []
 
@@ -102,6 +105,9 @@ class Attempts:
 
     def _told(self, state: RunState, fact: f.Exited) -> f.Exited:
         """With the last lines of an attempt that did not end well, and its wish to sleep."""
+        if (fact.code == 0 or not fact.is_known) and (left := self._left(state)) is not None:
+            is_there = not left.is_missing and left.problem is None
+            fact = replace(fact, result_problem=left.problem, has_result=is_there)
         if fact.code == 0:
             return fact
         fact = replace(fact, output=last_words(self._project, state, self._redacted))

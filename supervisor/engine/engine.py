@@ -10,6 +10,7 @@ import asyncio
 import os
 import random
 import signal
+import socket
 import sys
 import time
 import traceback
@@ -29,17 +30,19 @@ from supervisor.core.effects import Effect
 from supervisor.core.events import Recorded
 from supervisor.core.facts import Fact
 from supervisor.core.record import recorded_line
-from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState, Status
+from supervisor.core.run import FINAL, Anomaly, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
 from supervisor.engine.common_cause import CommonCause
+from supervisor.engine.departure import Departure
 from supervisor.engine.history import History
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
 from supervisor.engine.memory import MemoryWatch
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
+from supervisor.engine.pools import Pools
 from supervisor.engine.rounds import Rounds
 from supervisor.engine.runs import Fed, Reactions, Runs
 from supervisor.engine.secrets import Secrets
@@ -47,15 +50,13 @@ from supervisor.engine.service_watch import ServiceWatch
 from supervisor.engine.specs import Specs
 from supervisor.engine.spending import Spending
 from supervisor.engine.starting import begin_run, resolve_run
+from supervisor.engine.tasks import Tasks
 from supervisor.process.daemon import start_keeper
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
 from supervisor.services.shared import SharedServices
 from supervisor.store.event_log import SqliteEventLog
-
-LEAVE_TIMEOUT_S = 50.0
-"""Longest wait for the runs to end when asked to stop them, below what a call may take; what
-lives longer has a grace that says so, and the keeper ends it."""
+from supervisor.store.task_queue import SqliteTaskQueue
 
 
 class Engine:
@@ -72,6 +73,9 @@ class Engine:
         self.specs: Specs
         self.memory: MemoryWatch
         self.services: ServiceWatch
+        self.tasks: Tasks
+        self.pools: Pools
+        self.departure: Departure
         self._log: SqliteEventLog
         self._keeper: KeeperLink
         self._keeper_pid = 0
@@ -83,7 +87,6 @@ class Engine:
         self._common_cause: CommonCause
         self._spending: Spending
         self._leave = asyncio.Event()
-        self._is_keeper_told = False
         self._is_keeper_lost = False
         self._unsent: list[str] = []
         """Stored events that subscribers are told of at the end of this round of the loop."""
@@ -110,7 +113,7 @@ class Engine:
                 await self._leave.wait()
             self.runs.close()
             await self.history.close()
-        if self._is_keeper_lost and not self._is_keeper_told:
+        if self._is_keeper_lost and not self.departure.is_keeper_told:
             self._start_keeper()
         return 0
 
@@ -155,6 +158,7 @@ class Engine:
         stack.callback(shared.close)
         self.services = ServiceWatch(self.runs.active, self.feed, shared)
         self._common_cause = CommonCause(self.runs.state, self.feed)
+        await self._open_queue(log)
         self._attempts = Attempts(
             self.project,
             self._keeper,
@@ -163,11 +167,20 @@ class Engine:
             self._observer,
             is_oom_likely=self.memory.is_oom_likely,
             redacted=self.secrets.text,
+            left=self.tasks.left,
         )
         self._server = Server(self.project.control_socket(), on_failure=self._handler_failed)
         for method, handler in Api(self).handlers().items():
             self._server.register(method, handler)
         self.rounds = Rounds(self)
+
+    async def _open_queue(self, log: SqliteEventLog) -> None:
+        queue = await SqliteTaskQueue.open(log.database, self.clock)
+        self.tasks = Tasks(self, queue, f"{socket.gethostname()}:{self.project.directory}")
+        self.pools = Pools(self, self.tasks)
+        self.departure = Departure(
+            self.runs, self._performer, self._keeper, (self.tasks, self.pools), self._leave.set
+        )
 
     async def _close_log(self) -> None:
         await self._log.close()
@@ -189,6 +202,7 @@ class Engine:
             if (spec := self.secrets.recovered(state)) != state.spec:
                 self.feed(state.id, f.SpecWanted(spec))
         await self._attempts.recover(hello.attempts)
+        await self.tasks.recover()
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self._server.start()
@@ -196,6 +210,8 @@ class Engine:
         locate.publish(self.project, self.project.control_socket())
         stack.callback(locate.withdraw, self.project)
         self.rounds.start()
+        self.pools.start()
+        stack.push_async_callback(self.pools.stop)
         stack.push_async_callback(self.rounds.stop)
 
     def _exited(self, notice: ExitNotice) -> None:
@@ -235,6 +251,7 @@ class Engine:
                 self._observer.forget(run_id)
             if state.status is Status.SUCCEEDED:
                 self.secrets.forget_run(run_id)
+            self.tasks.see(run_id)
             self._common_cause.see(recorded)
             self._spending.see(recorded, self.specs.budget)
         if self.has_audience:
@@ -331,9 +348,10 @@ class Engine:
             await self.runs.note(e.ConfigRejected(tuple(problems)))
             return problems
         for state in self.runs.active():
-            spec = self.specs.get(state.agent)
+            spec = self.specs.of_run(state.agent)
             if spec is not None:
                 self.feed(state.id, f.SpecWanted(self.specs.for_run(spec, state)))
+        self.pools.follow()
         await self.runs.note(e.ConfigApplied(tuple(self.specs)))
         return []
 
@@ -355,43 +373,3 @@ class Engine:
 
         self._performer.chain(run_id, carry_out)
         await done
-
-    async def hand_over(self, *, by: str, with_keeper: bool) -> None:
-        """End this engine alone: the keeper starts another one, which adopts what lives.
-
-        ``with_keeper``: first the keeper executes itself anew, as the same process. KeeperError
-        (``bad``) from a keeper too old for that; then nothing happens.
-        """
-        if with_keeper:
-            await self._keeper.upgrade()
-        await self.runs.note(e.EngineStopping(f"{by}, for another engine"))
-        await self._performer.settle()
-        asyncio.get_running_loop().call_later(0.05, self._leave.set)
-
-    async def leave(self, *, stop_agents: bool, by: str) -> tuple[bool, list[str]]:
-        """End keeper and engine; whether they leave, and the runs that go on."""
-        # A retry or a sleep that ends from now on is for the next engine to begin.
-        self.runs.close()
-        try:
-            if stop_agents:
-                await self._stop_all(by)
-            left = [state.id for state in self.runs.active() if state.status in ALIVE]
-            await self.runs.note(e.EngineStopping(by))
-            await self._performer.settle()
-            self._is_keeper_told = True
-            await self._keeper.leave()
-        except KeeperError:
-            self.runs.reopen()
-            raise
-        # The reply to the client goes out first.
-        asyncio.get_running_loop().call_later(0.05, self._leave.set)
-        return True, left
-
-    async def _stop_all(self, by: str) -> None:
-        reason = f"stopped with the engine (shutdown by {by})"
-        for state in self.runs.active():
-            if state.status in ALIVE:
-                self.feed(state.id, f.StopWanted(by, reason))
-        end = time.monotonic() + LEAVE_TIMEOUT_S
-        while time.monotonic() < end and any(s.status in ALIVE for s in self.runs.active()):
-            await asyncio.sleep(0.02)

@@ -29,6 +29,7 @@ from supervisor.core.record import canonical
 from supervisor.core.redact import Redactor
 from supervisor.core.run import FINAL, RunState
 from supervisor.core.spec import AgentSpec
+from supervisor.core.task import TaskRef
 from supervisor.core.turn import Decision, Randomness
 from supervisor.store.ports import EventLog, LoadedLog
 
@@ -133,11 +134,25 @@ class Runs:
             self._decided[run_id] = self._published[run_id] = folded[run_id]
         self.seq = self.published_seq = loaded.last_seq
 
+    async def bring_back(self, run_id: str) -> RunState | None:
+        """A run that is over, from the log back into memory; None when the log has none."""
+        loaded = await self._journal.load_run(run_id)
+        state = fold_loaded(loaded.runs, loaded.tail).get(run_id)
+        if state is not None:
+            state = self._decided.setdefault(run_id, state)
+            self._published.setdefault(run_id, state)
+        return state
+
     def create(self, spec: AgentSpec, reason: str) -> Fed:
         """A new run of an agent, queued."""
+        return self._begin(self._new_id(self._clock().wall), e.RunCreated(spec, reason))
+
+    def create_for(self, task_id: str, spec: AgentSpec, task: TaskRef) -> Fed:
+        """A new run for a task, which has its id, queued."""
+        return self._begin(task_id, e.RunCreated(spec, f"a task of {task.queue}", task))
+
+    def _begin(self, run_id: str, event: e.RunCreated) -> Fed:
         now = self._clock()
-        run_id = self._new_id(now.wall)
-        event = e.RunCreated(spec, reason)
         state = apply(None, run_id, event, now)
         return self._store(run_id, Decision(state, (event,)), now)
 
@@ -290,8 +305,13 @@ class Runs:
         return stored
 
     def _forget_old(self) -> None:
-        finished = [state.id for state in self._published.values() if state.status in FINAL]
+        finished = [s.id for s in self._published.values() if s.status in FINAL and is_settled(s)]
         newest = {state.agent: state.id for state in self._published.values()}
         for run_id in finished[: max(0, len(finished) - KEPT_FINISHED)]:
             if run_id not in newest.values():
                 del self._decided[run_id], self._published[run_id]
+
+
+def is_settled(state: RunState) -> bool:
+    """Whether nothing about the run is still to be told to the queue of its task."""
+    return state.task is None or bool(state.task.outcome)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from supervisor.config.load import load_config
 from supervisor.config.paths import Project
+from supervisor.core.pool import PoolSpec
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec, Budget
 from supervisor.engine.secrets import Secrets
@@ -23,6 +24,8 @@ class Specs:
         self._secrets = secrets
         self._specs: dict[str, AgentSpec] = {}
         self._seen: Signature | None = None
+        self.pools: dict[str, PoolSpec] = {}
+        """Workers of queues, by queue."""
         self.budget: Budget | None = None
         """What all agents together may spend on a day."""
 
@@ -37,6 +40,9 @@ class Specs:
             return [str(error)]
         configured = self._secrets.configured
         self._specs = {name: configured(spec) for name, spec in config.agents.items()}
+        self.pools = {
+            name: replace(pool, spec=configured(pool.spec)) for name, pool in config.pools.items()
+        }
         self.budget = config.budget
         try:
             write_atomic(self._project.services_file, config.services_file)
@@ -51,6 +57,11 @@ class Specs:
     def get(self, name: str) -> AgentSpec | None:
         """The spec of an agent."""
         return self._specs.get(name)
+
+    def of_run(self, name: str) -> AgentSpec | None:
+        """The settings in force for a run of that agent or pool."""
+        pool = self.pools.get(name)
+        return pool.spec if pool is not None else self._specs.get(name)
 
     def for_run(self, spec: AgentSpec, state: RunState) -> AgentSpec:
         """``spec`` with what this run was started with kept."""

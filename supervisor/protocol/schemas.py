@@ -19,6 +19,7 @@ from supervisor.protocol.checkpoint import CheckpointEnvelope
 from supervisor.protocol.exit_record import ExitRecord
 from supervisor.protocol.progress import ProgressFile
 from supervisor.protocol.request import RequestFile
+from supervisor.protocol.task import ResultFile, TaskFile
 from supervisor.protocol.wake import WakeFile
 
 DIRECTORY = Path(__file__).parent / "schemas"
@@ -29,6 +30,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "answer": AnswerFile,
     "exit": ExitRecord,
     "wake": WakeFile,
+    "task": TaskFile,
+    "result": ResultFile,
 }
 
 _HASH = "61ff5d21d4c5ea6dd3ad5e4a5aa6a7ec1cb3b0c8a7e2f9d5c4b3a29180706f5e"
@@ -99,6 +102,20 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "leftovers": 0,
     },
     "wake": {"at": "2026-03-02T06:00:00Z", "reason": "nightly pause", "epoch": 2},
+    "task": {
+        "id": "01JX0000000000000000000001",
+        "queue": "contracts.extract",
+        "payload": {"document": "contracts/0001.txt"},
+        "key": "0001",
+        "delivery": 1,
+        "max_deliveries": 5,
+        "group": "01JX0000000000000000000000",
+        "submitted_at": "2026-03-01T11:02:00.000Z",
+    },
+    "result": {
+        "result": {"parties": 2, "ends": "2027-01-01"},
+        "next": [{"payload": {"clause": 7}, "queue": "contracts.review", "key": "0001-7"}],
+    },
 }
 """One of each, shown in its schema."""
 

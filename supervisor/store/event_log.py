@@ -77,6 +77,11 @@ class SqliteEventLog:
         return self._database.report
 
     @property
+    def database(self) -> Database:
+        """The file, for what else is kept in it; closed with the log."""
+        return self._database
+
+    @property
     def last_seq(self) -> int:
         """See ``ports.EventLog``."""
         return self._backlog.last_seq

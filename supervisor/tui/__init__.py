@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supervisor.tui import garbage
+
 if TYPE_CHECKING:
     from textual.driver import Driver
 
@@ -30,6 +32,8 @@ def run_tui(
     a fault.
     """
     from supervisor.config.paths import Project
+
+    garbage.hold()
     from supervisor.tui.app import run_app
     from supervisor.tui.settings import USUAL, read_settings
 
@@ -52,6 +56,7 @@ def run_tui_on(
 
     ``project`` is the one of this machine that says how the interface looks, if there is one.
     """
+    garbage.hold()
     from supervisor.tui.app import run_app
     from supervisor.tui.remote import HostBackend
     from supervisor.tui.settings import USUAL, read_settings

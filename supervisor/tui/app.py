@@ -23,7 +23,7 @@ from textual.worker import Worker
 
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
-from supervisor.tui import actions, guard, keymap, keys, render, terminal, theme, view
+from supervisor.tui import actions, garbage, guard, keymap, keys, render, terminal, theme, view
 from supervisor.tui.fleet import make_link
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError
@@ -82,11 +82,13 @@ class LongwatchApp(GuardedApp):
         clock: Callable[[], float] = time.monotonic,
         tick_s: float | None = TICK_S,
         settings: Settings = USUAL,
+        on_settled: Callable[[], None] | None = None,
         driver: type[Driver] = GuardedDriver,
     ) -> None:
         """``backend``: this machine's engine, or others by the name of their machine.
 
-        ``clock`` is monotonic seconds; ``tick_s`` None redraws only on events.
+        ``clock`` is monotonic seconds; ``tick_s`` None redraws only on events;
+        ``on_settled`` is called once, when what lives long is there.
         """
         # NO_COLOR: the terminal's own two colours, and Textual then takes out the rest.
         super().__init__(driver_class=driver, ansi_color=NO_COLOR in os.environ or None)
@@ -95,6 +97,7 @@ class LongwatchApp(GuardedApp):
         self.set_keymap(settings.keymap)
         self._clock = clock
         self._tick_s = tick_s
+        self._on_settled = on_settled
         self._link = make_link(backend, self._changed, clock)
         self._tail: Tail | None = None
         self._tail_worker: Worker[None] | None = None
@@ -126,6 +129,8 @@ class LongwatchApp(GuardedApp):
         self.run_worker(self._link.run(), name="link", exit_on_error=True)
         if self._tick_s is not None:
             self.set_interval(self._tick_s, self._draw)
+        if self._on_settled is not None:
+            self.set_timer(garbage.SETTLED_S, self._on_settled)
 
     def on_unmount(self) -> None:
         """Give the signals back."""
@@ -376,7 +381,7 @@ def run_app(
 
     0 after leaving, 128 + n after signal n, 70 when the interface itself failed.
     """
-    app = LongwatchApp(backend, settings=settings, driver=driver)
+    app = LongwatchApp(backend, settings=settings, on_settled=garbage.settle, driver=driver)
     status: Any = app.run(mouse=settings.mouse)
     if app.return_code:
         return BUG_STATUS

@@ -20,7 +20,7 @@ from supervisor.tui import render, wanted
 from supervisor.tui.model import Picture, needs_operator, shown_runs, split_host
 from supervisor.tui.rows import HEADING_PREFIX, Heading, Item, Rows
 from supervisor.tui.theme import look_of_run
-from supervisor.tui.view import share_of
+from supervisor.tui.view import Totals, share_of, totals
 
 RESORT_S = 1.0
 """Fewest seconds between two looks at whether the order still holds."""
@@ -233,19 +233,22 @@ class Arranger:
         self._items: list[Item] = []
         self.known = 0
         """Runs and agents there are without a filter."""
+        self.totals = Totals((), 0, 0.0, 0, 0.0)
+        """The line at the top, as old as the order."""
 
     def rows(self, picture: Picture, now: Moment, plan: Plan) -> Rows:
         """The rows at that instant; who needs the operator moves at once."""
         signature = (
             [state.status for state in picture.runs.values()],
-            [bool(state.requests and state.open_requests) for state in picture.runs.values()],
+            [len(state.open_requests) for state in picture.runs.values() if state.requests],
             picture.agents,
-            len(picture.runs),
+            picture.samples,
         )
         is_fresh = self._at is not None and 0.0 <= now.mono - self._at.mono < RESORT_S
         if plan != self._plan or signature != self._signature or not is_fresh:
             self._items = arrange(picture, now, plan)
             self.known = len(known_items(picture, older=plan.older))
+            self.totals = totals(picture)
             self._plan, self._signature, self._at = plan, signature, now
         runs = picture.runs
         current = [

@@ -212,6 +212,7 @@ def open_requests(picture: Picture) -> list[OpenRequest]:
     found = [
         OpenRequest(state, request)
         for state in picture.runs.values()
+        if state.requests
         for request in state.open_requests
     ]
     return sorted(found, key=lambda item: (item.request.created_at, item.request.id))
@@ -258,7 +259,10 @@ def find_request(picture: Picture, run_id: str, request_id: str) -> Request | No
 
 def needs_operator(state: RunState) -> bool:
     """Whether the run goes no further without the operator."""
-    return state.status is Status.HELD or (state.status not in FINAL and bool(state.open_requests))
+    if state.status is Status.HELD:
+        return True
+    # Asked of every run again and again: most have no question at all.
+    return bool(state.requests) and state.status not in FINAL and bool(state.open_requests)
 
 
 def shown_runs(picture: Picture, *, older: bool) -> Iterable[RunState]:

@@ -154,7 +154,9 @@ def heading_row(heading: Heading, picture: Picture) -> Row:
     tokens = sum(usage.input_tokens + usage.output_tokens for usage in usages)
     cost_usd = sum(usage.cost_usd for usage in usages)
     counts = Counter(look_of_run(run) for run in runs)
-    words = [f"{look.glyph} {number} {look.word}" for look, number in counts.most_common()]
+    # Grouped by state, the heading says it already.
+    told = [] if [look.word for look in counts] == [heading.label] else counts.most_common()
+    words = [f"{look.glyph} {number} {look.word}" for look, number in told]
     return Row(
         key=heading.key,
         run_id=None,

@@ -7,8 +7,10 @@ invent a figure: what was not declared or cannot be estimated stays empty.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from supervisor.control.greeting import difference
+from supervisor.control.messages import PROTOCOL
 from supervisor.core.describe import reason_words
 from supervisor.core.due import keeper_deadline, stall_left_s
 from supervisor.core.eta import estimate
@@ -17,7 +19,7 @@ from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Step
 from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.tui import render
-from supervisor.tui.model import Picture, open_requests, shown_runs
+from supervisor.tui.model import Host, Picture, open_requests, shown_runs
 from supervisor.tui.theme import Look, look_of_run
 
 QUIET_SHARE = 0.25
@@ -176,6 +178,13 @@ def expiry_text(request: Request, now: Moment) -> str:
     }.get(request.on_timeout, "and stays open after that")
     when = f"{render.duration(left)} left" if left > 0 else "its time is over"
     return f"{when}, {then}"
+
+
+def other_protocol_text(host: Host) -> str:
+    """What follows when that engine speaks another protocol than we do; empty when not."""
+    if host.engine.protocol == PROTOCOL:
+        return ""
+    return difference(asdict(host.engine), render.clean(host.name, 30))
 
 
 def totals(picture: Picture) -> Totals:

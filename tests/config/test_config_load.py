@@ -366,7 +366,6 @@ def warnings_of(folder: Path, text: str) -> list[str]:
         (GOOD + 'env_pass = ["NO_SUCH_VARIABLE_XYZ"]\n', "not set here"),
         (GOOD + 'timeout = "1m"\nattempt_timeout = "2m"\n', "longer than timeout"),
         (GOOD + '[notify]\nurls = ["slack://x"]\n', "no notifications yet"),
-        (GOOD + '[pipelines.p]\nstages = [{name="s", agent="a"}]\n', "no pipelines yet"),
     ],
 )
 def test_what_is_right_but_doubtful_is_a_warning(tmp_path: Path, text: str, said: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
+from supervisor.core import task_events
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s
 from supervisor.core.events import Event
@@ -38,13 +39,14 @@ from supervisor.core.run import (
     Then,
 )
 from supervisor.core.spec import Budget, BudgetAction
+from supervisor.core.task import TaskRef
 from tests.core.builders import RUN_ID, SHA, T0, NoJitter, a_request, a_spec, an_answer, story_in
 
 LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 
 EVENT_KINDS = [
     kind
-    for kind in vars(e).values()
+    for kind in (vars(e) | vars(task_events)).values()
     if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
 ]
 BIRTHS = ("RunCreated", "RunRebuilt")
@@ -226,6 +228,8 @@ FACTS: tuple[f.Fact, ...] = (
     f.PauseWanted("kim"),
     f.ResumeWanted("kim"),
     f.SpecWanted(a_spec(timeout_s=1.0)),
+    f.TaskGiven(TaskRef(queue="work", token="x.1", delivery=1, max_deliveries=5)),
+    f.TaskOver("x.1", "completed"),
     f.Tick(),
 )
 

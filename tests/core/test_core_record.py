@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from supervisor.core import events as e
+from supervisor.core import task_events
 from supervisor.core.events import Event, Recorded
 from supervisor.core.record import (
     RecordError,
@@ -29,7 +30,7 @@ from tests.core.builders import T0, story_in
 
 EVENT_KINDS = [
     kind
-    for kind in vars(e).values()
+    for kind in (vars(e) | vars(task_events)).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
 json_values = st.recursive(

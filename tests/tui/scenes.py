@@ -93,14 +93,14 @@ async def draw(scene: Scene, size: tuple[int, int]) -> str:
 
 
 async def until_still(app: LongwatchApp, pilot: Pilot[int]) -> None:
-    """Wait until the log is read and four looks in a row show the same."""
+    """Wait until the log is read and seven looks in a row show the same."""
     same, before = 0, ""
     for _ in range(250):
         await pilot.pause(0.02)
         now = text_of(app)
         is_read = app._tail is None or app._tail.is_loaded
         same, before = (same + 1 if now == before and is_read else 0), now
-        if same == 4:
+        if same == 7:
             return
     raise AssertionError("the screen never came to rest")
 

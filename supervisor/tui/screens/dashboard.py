@@ -8,10 +8,11 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.timer import Timer
 from textual.widgets import Input
 
 from supervisor.core.moment import Moment
-from supervisor.tui import arrange, keys, render, rows, view
+from supervisor.tui import arrange, keys, render, rows
 from supervisor.tui.arrange import Arranger, Plan
 from supervisor.tui.messages import LogWanted
 from supervisor.tui.model import Link, Picture, open_requests
@@ -30,6 +31,8 @@ WIDE_CELLS = 280
 """From this width on the detail pane stands beside the table, which keeps all its columns."""
 TALL_LINES = 34
 """From this height on the detail pane takes half of it, with the log."""
+REST_S = 0.06
+"""Seconds the cursor rests before the pane follows: held down, a key only moves the cursor."""
 MANY_ROWS = 12
 """With more rows than this, a tall screen gives the table more than the detail pane."""
 SHORT_LINES = 18
@@ -51,6 +54,7 @@ class Dashboard(PictureScreen):
         self._plan = Plan()
         self._arranger = Arranger()
         self._wants_pane = True
+        self._rest: Timer | None = None
         self._how = OneLine(id="how")
         self._top = TopBar(id="top")
         self._link = Banner(id="link")
@@ -99,10 +103,10 @@ class Dashboard(PictureScreen):
     def show(self, picture: Picture, now: Moment) -> None:
         """Draw this picture at that instant."""
         self._picture, self._now = picture, now
-        self._top.show(picture, view.totals(picture))
         self._link.say(*link_banner(picture))
         self._inbox.show(open_requests(picture), now)
         found = self._arranger.rows(picture, now, self._plan)
+        self._top.show(picture, self._arranger.totals)
         is_empty = not found
         self._empty.display, self._table.display = is_empty, not is_empty
         self._detail.display = self._has_pane(is_empty=is_empty)
@@ -111,7 +115,8 @@ class Dashboard(PictureScreen):
             self._empty.set_lines(empty_lines(picture, self._plan.text))
         self._say_how(found)
         self._table.set_rows(found)
-        self._show_detail()
+        if self._rest is None:
+            self._show_detail()
 
     def _has_pane(self, *, is_empty: bool) -> bool:
         return self._wants_pane and not is_empty and not self.has_class("-short")
@@ -172,7 +177,13 @@ class Dashboard(PictureScreen):
         self.post_message(LogWanted(self.run_id if is_seen else None))
 
     def on_run_table_selected(self, _event: RunTable.Selected) -> None:
-        """Another run is selected."""
+        """Another run is selected; the pane follows once the cursor rests."""
+        if self._rest is not None:
+            self._rest.stop()
+        self._rest = self.set_timer(REST_S, self._follow_cursor)
+
+    def _follow_cursor(self) -> None:
+        self._rest = None
         self._detail.show_log(None)
         self._show_detail()
         self._want_log()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 
 from textual.content import Content
 from textual.widget import Widget
 
 from supervisor import __version__
-from supervisor.control.greeting import difference
-from supervisor.control.messages import PROTOCOL
-from supervisor.tui import keys, render, theme
+from supervisor.tui import keys, render, theme, view
 from supervisor.tui.keys import Key
 from supervisor.tui.model import Host, Link, Picture
 from supervisor.tui.render import Part, line
@@ -174,8 +171,7 @@ def link_banner(picture: Picture) -> list[Part]:
         ]
     others = picture.hosts or (Host(picture.host or "the engine", engine=picture.engine),)
     for host in others:
-        if host.engine.protocol != PROTOCOL:
-            told = difference(dataclasses.asdict(host.engine), render.clean(host.name, 30))
+        if told := view.other_protocol_text(host):
             return [(" ▲ looking only ", theme.BAD_BADGE), (f" {told}", TEXT)]
     if picture.problems:
         more = f" and {len(picture.problems) - 1} more" if len(picture.problems) > 1 else ""

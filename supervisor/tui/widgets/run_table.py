@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from textual.content import Content
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.visual import Visual
 
 from supervisor.core.moment import Moment
 from supervisor.tui.model import Picture
-from supervisor.tui.render import Part, fit, line
+from supervisor.tui.render import Part, fit
 from supervisor.tui.rows import Row, Rows
 from supervisor.tui.theme import ASK, BAD, FAINT, MUTED, STRONG, TEXT
+from supervisor.tui.widgets.brush import Brush
 from supervisor.tui.widgets.columns import (
     GAP,
     MARK_CELLS,
@@ -41,6 +40,10 @@ class Sorted:
 
     column: str = ""
     highest_first: bool = False
+
+
+KEPT_STRIPS = 400
+"""Rows kept as drawn: a few screens."""
 
 
 class RunTable(ScrollView, can_focus=True):
@@ -83,6 +86,9 @@ class RunTable(ScrollView, can_focus=True):
         self._columns_for = (0, False)
         """Width, and whether several machines are shown."""
         self._sorted = Sorted()
+        self._brush = Brush(self)
+        self._strips: dict[str, tuple[object, Strip]] = {}
+        """What was drawn of each run last, with what it was drawn from."""
 
     @property
     def rows(self) -> Rows:
@@ -124,7 +130,7 @@ class RunTable(ScrollView, can_focus=True):
         top = self.scroll_offset.y
         for place in range(top, min(len(self._rows), top + self.size.height)):
             if self._rows[place] != old[place]:
-                self.refresh(Region(0, place - top + 1, self.size.width, 1))
+                self._refresh_row(place)
 
     def move(self, by: int) -> None:
         """Move the cursor by that many rows, as far as there are any."""
@@ -135,10 +141,20 @@ class RunTable(ScrollView, can_focus=True):
         place = max(0, min(place, len(self._rows) - 1))
         if place == self._cursor or not self._rows:
             return
-        self._cursor = place
+        left, self._cursor = self._cursor, place
+        top = self.scroll_offset.y
         self._scroll_into_view()
-        self.refresh()
+        if self.scroll_offset.y == top:
+            self._refresh_row(left)
+            self._refresh_row(place)
+        else:
+            self.refresh()
         self.post_message(self.Selected(self.selected))
+
+    def _refresh_row(self, place: int) -> None:
+        line_at = place - self.scroll_offset.y + 1
+        if 1 <= line_at < self.size.height:
+            self.refresh(Region(0, line_at, self.size.width, 1))
 
     def select(self, key: str) -> None:
         """Put the cursor on the run with that key, if it is shown."""
@@ -182,17 +198,34 @@ class RunTable(ScrollView, can_focus=True):
             self._columns = chosen_columns(width, with_hosts=self._rows.has_hosts)
             self._columns_for = wanted
         if y == 0:
-            return self._draw(self._heading(width), width, "")
+            return self._draw(self._heading(), width, "")
         place = self.scroll_offset.y + y - 1
         if place >= len(self._rows):
             return Strip.blank(width, self.rich_style)
-        row = self._rows[place]
+        return self._drawn_row(self._rows[place], width, is_cursor=place == self._cursor)
+
+    def _drawn_row(self, row: Row, width: int, *, is_cursor: bool) -> Strip:
+        """One run as it is drawn; what is the same as last time is not drawn again."""
         background = ""
-        if place == self._cursor:
+        if is_cursor:
             background = "run-table--cursor"
         elif row.needs_me:
             background = "run-table--asking"
-        return self._draw(self._row(row, width, is_cursor=place == self._cursor), width, background)
+        wanted = (row, background, width, self._columns_for)
+        before = self._strips.get(row.key)
+        if before is not None and before[0] == wanted:
+            return before[1]
+        if len(self._strips) > KEPT_STRIPS:
+            self._strips.clear()
+        strip = self._draw(self._row(row, width, is_cursor=is_cursor), width, background)
+        self._strips[row.key] = (wanted, strip)
+        return strip
+
+    def notify_style_update(self) -> None:
+        """Other colours: draw everything anew."""
+        self._strips.clear()
+        self._brush.forget()
+        super().notify_style_update()
 
     def _column_at(self, x: int) -> str:
         """The name of the column at that cell; empty where there is none."""
@@ -203,7 +236,7 @@ class RunTable(ScrollView, can_focus=True):
             at += cells + GAP
         return ""
 
-    def _heading(self, width: int) -> Content:
+    def _heading(self) -> list[Part]:
         parts: list[Part] = [(" " * MARK_CELLS, "")]
         for column, cells in self._columns:
             title, style = column.title, FAINT
@@ -211,9 +244,9 @@ class RunTable(ScrollView, can_focus=True):
                 mark = "▼" if self._sorted.highest_first else "▲"
                 title, style = f"{title[: cells - 1]}{mark}", STRONG
             parts += [(fit(title, cells, right=column.right), style), (" " * GAP, "")]
-        return line(*parts, ("NOW", FAINT)).truncate(width)
+        return [*parts, ("NOW", FAINT)]
 
-    def _row(self, row: Row, width: int, *, is_cursor: bool) -> Content:
+    def _row(self, row: Row, width: int, *, is_cursor: bool) -> list[Part]:
         if row.needs_me:
             mark = (CURSOR if is_cursor else "▌ ", BAD if row.look.style == BAD else ASK)
         else:
@@ -239,11 +272,10 @@ class RunTable(ScrollView, can_focus=True):
             note = row.beside if names >= SPELT_OUT else row.note
             note_style = row.look.style if row.needs_me else MUTED
             parts.append((fit(note, max(0, width - used - 1)), note_style))
-        return line(*parts)
+        return parts
 
-    def _draw(self, content: Content, width: int, background: str) -> Strip:
+    def _draw(self, parts: list[Part], width: int, background: str) -> Strip:
         style = self.visual_style
         if background:
             style += self.get_visual_style(background)
-        strips = Visual.to_strips(self, content, width, 1, style, pad=True)
-        return strips[0] if strips else Strip.blank(width, self.rich_style)
+        return self._brush.strip(parts, width, style)

@@ -1,0 +1,119 @@
+"""The workers of each pool: as many deliveries at a time as it has workers, claimed as they end.
+
+One loop a pool. A pool that is new in config.toml gets one, a pool that is gone loses it; the
+number of workers is looked at before every claim, so a change counts at once. Draining is leaving
+the loops: what runs goes on, nothing new is claimed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING
+
+from supervisor.core.pool import PoolSpec, workers_busy
+from supervisor.core.task import Lease
+from supervisor.engine.tasks import Tasks
+from supervisor.errors import LongwatchError
+from supervisor.queue.port import LEASE_S
+
+if TYPE_CHECKING:
+    from supervisor.engine.engine import Engine
+
+WAIT_S = 5.0
+"""Longest a claim waits before the pool is looked at again."""
+AT_ONCE = 16
+"""Deliveries begun from one claim: the first of them need not wait for a hundred others."""
+REST_S = 1.0
+"""After something failed that may pass, such as a full disk."""
+
+
+class Pools:
+    """The loops, from ``follow`` to ``stop``."""
+
+    def __init__(self, engine: Engine, tasks: Tasks) -> None:
+        self._engine = engine
+        self._tasks = tasks
+        self._loops: dict[str, asyncio.Task[None]] = {}
+        self._leases: asyncio.Task[None] | None = None
+        self._resized: dict[str, int] = {}
+        """Numbers of workers set by hand, until config.toml is applied anew."""
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._leases = asyncio.get_running_loop().create_task(self._hold())
+        self.follow()
+
+    def follow(self) -> None:
+        """The configuration was applied: every pool in it, and no other, has its loop."""
+        self._resized.clear()
+        wanted = self._tasks.pools
+        for name in [name for name in self._loops if name not in wanted]:
+            self._loops.pop(name).cancel()
+        for name in wanted:
+            if name not in self._loops:
+                self._loops[name] = asyncio.get_running_loop().create_task(self._serve(name))
+        self._tasks.ring()
+
+    async def stop(self) -> None:
+        """Claim nothing any more; a claim that was under way is found by the next engine."""
+        loops = [*self._loops.values(), *([self._leases] if self._leases else [])]
+        self._loops.clear()
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+
+    def resize(self, name: str, workers: int) -> None:
+        """Another number of workers from now on; what runs beyond it is not ended."""
+        self._resized[name] = workers
+        self._tasks.ring()
+
+    def workers(self, pool: PoolSpec) -> int:
+        """How many it may have now."""
+        return self._resized.get(pool.name, pool.workers)
+
+    def busy(self, name: str) -> int:
+        """How many of them work."""
+        return workers_busy(self._engine.runs.states(), name)
+
+    async def _hold(self) -> None:
+        while True:
+            try:
+                await self._tasks.follow_leases()
+            except LongwatchError as error:
+                _say(f"leases: {error}")
+
+    async def _serve(self, name: str) -> None:
+        while (pool := self._tasks.pools.get(name)) is not None:
+            try:
+                await self._fill(pool)
+            except (LongwatchError, OSError) as error:
+                _say(f"pool {name}: {error}")
+                await asyncio.sleep(REST_S)
+
+    async def _fill(self, pool: PoolSpec) -> None:
+        bell = self._tasks.bell
+        free = self.workers(pool) - self.busy(pool.name)
+        if free <= 0:
+            await bell.wait()
+            return
+        found = await self._tasks.queue.claim(
+            pool.name, self._tasks.worker, LEASE_S, limit=min(free, AT_ONCE), wait_s=WAIT_S
+        )
+        # The number may have been lowered while the claim waited.
+        free = max(0, self.workers(pool) - self.busy(pool.name))
+        for lease in found[free:]:
+            await self._tasks.queue.release(lease.token)
+        for lease in found[:free]:
+            await self._begin(lease, pool)
+
+    async def _begin(self, lease: Lease, pool: PoolSpec) -> None:
+        try:
+            await self._tasks.begin(lease, pool)
+        except (LongwatchError, OSError):
+            await self._tasks.queue.release(lease.token)
+            raise
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(f"longwatch engine: {words}\n")
