@@ -17,9 +17,11 @@ from supervisor.agent.faults import (
     ParkedExit,
     RequestRefusedError,
     StepFailedError,
+    TaskRejectedError,
     UnfitValueError,
 )
 from supervisor.agent.recovery import Recovery
+from supervisor.agent.task import Next, Task
 
 __all__ = [
     "Agent",
@@ -30,9 +32,12 @@ __all__ = [
     "FencedError",
     "JournalDamagedError",
     "JournalMismatchError",
+    "Next",
     "ParkedExit",
     "Recovery",
     "RequestRefusedError",
     "StepFailedError",
+    "Task",
+    "TaskRejectedError",
     "UnfitValueError",
 ]

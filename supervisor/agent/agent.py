@@ -30,6 +30,7 @@ from supervisor.agent.run_files import WAKE, RunFiles
 from supervisor.agent.shutdown import Shutdown
 from supervisor.agent.sleep import Sleeps
 from supervisor.agent.steps import Steps
+from supervisor.agent.task import Tasking
 from supervisor.agent.track import Tracks
 from supervisor.agent.values import Values
 
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
-class Agent(Asking, Durable):
+class Agent(Asking, Durable, Tasking):
     """One attempt of a run. Use it once: ``with Agent() as agent:``.
 
     Leaving the ``with`` normally means the run is done; with an exception, that it failed.

@@ -71,6 +71,16 @@ class NobodyToAskError(AgentFaultError):
     """A question, no supervisor, no terminal and no stated default."""
 
 
+class TaskFileError(AgentFaultError):
+    """The file of the task cannot be read."""
+
+    retryable = True
+
+
+class TaskRejectedError(AgentFaultError):
+    """The agent says that no other delivery of its task can help."""
+
+
 class FencedError(SystemExit):
     """A newer attempt of this run exists: this one must not write any more. Exit status 70."""
 

@@ -68,7 +68,7 @@ def read_launch(environ: Mapping[str, str]) -> Launch:
     script already runs locally.
     """
     run_dir = environ.get("LONGWATCH_RUN_DIR")
-    return _supervised(environ, run_dir) if run_dir else _local()
+    return _supervised(environ, run_dir) if run_dir else _local(environ)
 
 
 def _supervised(environ: Mapping[str, str], run_dir: str) -> Launch:
@@ -124,7 +124,7 @@ def _seconds(environ: Mapping[str, str], name: str) -> float:
         ) from None
 
 
-def _local() -> Launch:
+def _local(environ: Mapping[str, str]) -> Launch:
     name = os.path.splitext(os.path.basename(sys.argv[0] or ""))[0] or "interactive"
     run_dir = os.path.join(os.path.abspath(LOCAL_DIRECTORY), name)
     os.makedirs(run_dir, mode=0o700, exist_ok=True)
@@ -141,6 +141,7 @@ def _local() -> Launch:
     launch = Launch(run_dir=run_dir, run_id=run_id, agent_name=name, epoch=epoch)
     launch.is_supervised = False
     launch.lock = lock
+    launch.task_file = environ.get("LONGWATCH_TASK_FILE") or None
     if os.path.exists(files.path(CHECKPOINT)):
         launch.resume_from = files.path(CHECKPOINT)
     return launch

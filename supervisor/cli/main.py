@@ -81,7 +81,8 @@ def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
     getattr(module, verb.declare)(parser)
     # What stands after the verb wins over the same option before it.
     parser.set_defaults(verb=verb.name, **{"directory": None, "host": None, **options})
-    arguments = parser.parse_args(words)
+    # Options may stand among the names: argparse would take the first words for all of them.
+    arguments = parser.parse_intermixed_args(words)
     run = getattr(module, verb.run)
     if arguments.host and verb.name not in HERE:
         from supervisor.cli.places import one_host, run_there

@@ -88,6 +88,8 @@ PROGRESS_RETENTION_S: Final = 86400.0
 back further wants the story, not every percent."""
 RETENTION_INTERVAL_S: Final = 3600.0
 """How often age is looked at; an hour more or less of a month matters to nobody."""
+INTAKE_INTERVAL_S: Final = 1.0
+"""How often a directory that is an intake is listed: a file has to be the same in two looks."""
 STORAGE_CHECK_INTERVAL_S: Final = 2.0
 """How often state.db is compared with the open file: SQLite writes into a deleted one without an
 error (RELIABILITY, trap 11). One stat, a few microseconds."""

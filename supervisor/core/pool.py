@@ -138,12 +138,19 @@ def settle(
     if state.status is Status.STOPPED:
         if state.reason.startswith(STOPPED_WITH_ENGINE):
             return Release()
-        return Fail(state.reason, None)
+        return Fail(_problem(state), None)
     newest = state.newest_attempt
     kind = newest.exit.kind if newest and newest.exit else ExitKind.CRASH
     is_permanent = state.status is Status.FAILED and kind is ExitKind.PERMANENT
-    problem = state.reason if state.status is not Status.SUCCEEDED else str(declared.problem)
+    problem = _problem(state) if state.status is not Status.SUCCEEDED else str(declared.problem)
     return _failed(task, pool, problem, is_permanent=is_permanent, random_unit=random_unit)
+
+
+def _problem(state: RunState) -> str:
+    """Why the run is over, in the agent's own words too if this attempt had any."""
+    progress = state.progress if state.progress_epoch == state.epoch else None
+    said = progress.last_error.message if progress and progress.last_error else ""
+    return f"{state.reason}: {said}" if said else state.reason
 
 
 def _failed(

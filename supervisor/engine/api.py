@@ -257,7 +257,9 @@ class Api:
 
     async def shutdown(self, connection: Connection, params: dict[str, Any]) -> Any:
         """Leave; agents go on unless they are to be stopped."""
-        if flag(params, "if_idle") and self._engine.is_needed(besides=connection):
+        if flag(params, "if_idle") and (
+            self._engine.is_needed(besides=connection) or await self._engine.tasks.has_work()
+        ):
             return {"left_running": [s.id for s in self._engine.runs.active()], "leaving": False}
         is_leaving, left = await self._engine.departure.leave(
             stop_agents=flag(params, "stop_agents"), by=text(params, "by", default="client")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from supervisor.config.defaults import (
     CONFIG_SCAN_INTERVAL_S,
+    INTAKE_INTERVAL_S,
     KEEPSAKE_INTERVAL_S,
     RETENTION_INTERVAL_S,
     SAMPLE_INTERVAL_S,
@@ -19,6 +20,7 @@ from supervisor.config.defaults import (
 from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, Status
+from supervisor.engine.intake import Intakes
 from supervisor.engine.log_bounds import LogBounds
 from supervisor.process.usage import UsageSampler
 from supervisor.watch.hints import Hints
@@ -40,6 +42,7 @@ class Rounds:
         self._hints = Hints(engine.project.runs_dir)
         self._bounds = LogBounds(engine.project, engine.runs)
         self._usage = UsageSampler()
+        self._intakes = Intakes(engine.tasks.queue, engine.runs)
         self._tasks: list[asyncio.Task[None]] = []
         self.samples: dict[str, Any] = {}
 
@@ -61,6 +64,8 @@ class Rounds:
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
             ("storage", _every(STORAGE_CHECK_INTERVAL_S, self._engine.history.check)),
             ("retention", _every(RETENTION_INTERVAL_S, self._engine.history.forget)),
+            ("tasks", _every(RETENTION_INTERVAL_S, self._engine.tasks.forget)),
+            ("intake", _every(INTAKE_INTERVAL_S, self._look_at_intakes)),
         ):
             self._tasks.append(loop.create_task(_guarded(name, work)))
 
@@ -112,6 +117,9 @@ class Rounds:
         }
         now = to_plain(self._engine.clock())
         self._engine.broadcast(notice_line("samples", {"samples": self.samples, "now": now}))
+
+    async def _look_at_intakes(self) -> None:
+        await self._intakes.look(self._engine.specs.pools)
 
     async def _look_at_config(self) -> None:
         if self._engine.specs.has_changed():

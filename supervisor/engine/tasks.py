@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from supervisor.config.defaults import RETENTION_S
 from supervisor.core import facts as f
 from supervisor.core.ids import ulid
 from supervisor.core.pool import (
@@ -189,6 +190,17 @@ class Tasks:
         """Wait until the queue was told of every run that is over."""
         while self._settling:
             await asyncio.gather(*self._settling.values(), return_exceptions=True)
+
+    async def has_work(self) -> bool:
+        """Whether a task is waiting for a worker or has one."""
+        counts = await self.queue.counts()
+        return any(counts[name].unfinished for name in counts if name in self.pools)
+
+    async def forget(self) -> None:
+        """Remove what has been done for longer than the stated retention."""
+        before = self._engine.clock().wall - RETENTION_S
+        while await self.queue.forget(before):
+            await asyncio.sleep(0)
 
     # -- leases -------------------------------------------------------------------------------
 

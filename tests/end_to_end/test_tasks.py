@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+REPOSITORY = Path(__file__).resolve().parents[2]
+
 WORKER = """
 import json, os, sys, time
 task = json.load(open(os.environ["LONGWATCH_TASK_FILE"]))
@@ -298,3 +300,60 @@ def test_a_state_db_that_is_deleted_takes_no_running_task_with_it(project: Any) 
     project.wait("both done", lambda: row(project)["done"] == 2)
     assert sorted(project.json("task", i)["result"] for i in ids) == [0, 2]
     assert len(ledger(project)) == 4
+
+
+def test_a_file_that_appears_in_an_intake_becomes_a_task_once(project: Any) -> None:
+    inbox = project.directory / "inbox"
+    worker = (
+        "import json, os\n"
+        'task = json.load(open(os.environ["LONGWATCH_TASK_FILE"]))\n'
+        'json.dump({"result": task["payload"]},'
+        ' open(os.environ["LONGWATCH_RUN_DIR"] + "/result.json", "w"))\n'
+    )
+    begin(project, CONFIG.replace("workers = 3", 'workers = 3\nintake = "inbox"'), worker)
+    project.wait("the directory", inbox.is_dir)
+    (inbox / "one.json").write_text('{"n": 1}')
+    (inbox / "many.jsonl").write_text('{"n": 2}\n\n{"n": 3}\n')
+    (inbox / "letter $(id).txt").write_text("hello")
+    (inbox / "bad.json").write_text('{"n": ')
+    (inbox / ".hidden").write_text("no")
+    (inbox / "link").symlink_to("/etc/passwd")
+    project.wait("four done", lambda: row(project)["done"] == 4)
+    done = project.json("queue", "work", "--tasks", "done")["tasks"]
+    results = [project.json("task", task["id"])["result"] for task in done]
+    letter = next(result for result in results if "path" in result)
+    assert Path(letter["path"]).read_text() == "hello" and letter["name"] == "letter $(id).txt"
+    assert sorted(result["n"] for result in results if "n" in result) == [1, 2, 3]
+    assert sorted(path.name for path in inbox.iterdir()) == [".hidden", "link", "refused", "taken"]
+    assert [path.name.partition("-")[2] for path in (inbox / "refused").iterdir()] == ["bad.json"]
+    assert "bad.json' is refused" in (project.directory / ".longwatch/engine.log").read_text()
+
+
+DOCUMENTS = """
+[agents.stage]
+command = ["{python}", "%s/agents/document_stage.py"]
+unattended = true
+env = { REPORT_DIR = "%s/reports" }
+[pipelines.documents]
+stages = [
+    { name = "extract", agent = "stage", workers = 3 },
+    { name = "review", agent = "stage", workers = 2 },
+    { name = "report", agent = "stage", join = true },
+]
+"""
+
+
+def test_the_bundled_document_pipeline_runs_as_a_pipeline(project: Any) -> None:
+    samples = sorted((REPOSITORY / "agents" / "sample_contracts").iterdir())
+    torn = project.directory / "torn.txt"
+    torn.write_bytes(b"\xff\xfe bad")
+    project.configure(DOCUMENTS % (REPOSITORY, project.directory))
+    project.run("up")
+    project.run("submit", "documents", "--together", *map(str, samples), str(torn))
+    project.run("queue", "--wait", check=1)
+    report = json.loads((project.directory / "reports" / "documents.json").read_text())
+    assert len(report["documents"]) == len(samples)
+    assert "torn.txt is no UTF-8 text" in report["failed"][0]["problem"]
+    assert report["contradictions"] and all("decision" in one for one in report["contradictions"])
+    (dead,) = project.json("dead", "list")["tasks"]
+    assert dead["queue"] == "documents.extract" and dead["deliveries"] == 1
