@@ -6,7 +6,6 @@ Reads ``state.db`` itself, without an engine: what is audited is the file.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from supervisor.engine.log_seals import read_log_id
 from supervisor.errors import EnvironmentFaultError, NotRunningError, UserError
 from supervisor.services.seals import Seals
 from supervisor.store import reading
-from supervisor.store.audit import Audit, audit, export_line, read_exported
+from supervisor.store.audit import Audit, audit, exported, read_exported
 from supervisor.store.opening import connect_to_read
 
 ANSWER_EVENTS = ("RunCreated", "RunRebuilt", "RequestOpened", "RequestAnswered")
@@ -162,9 +161,8 @@ def _export(project: Project) -> int:
     with _log(project) as connection:
         previous = reading.chain_ends(connection)[1]
         for stored in reading.stored_rows(connection):
-            sys.stdout.write(export_line(stored, previous) + "\n")
+            output.json_line(exported(stored, previous))
             previous = stored[1]
-        sys.stdout.flush()
     return 0
 
 

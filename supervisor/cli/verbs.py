@@ -46,6 +46,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("down", "engine_cmd", "end the engine; agents go on", "down", "add_down_arguments"),
     Verb("checkpoints", "checkpoints_cmd", "what a run can resume from; --rollback goes back"),
     Verb("journal", "journal_cmd", "the durable steps of a run; truncate runs some again"),
+    Verb("notify", "notify_cmd", "try the notifications, or see what still has to be told"),
     Verb("audit", "audit_cmd", "check the event log, export it, or list who answered what"),
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),

@@ -9,9 +9,11 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 from supervisor.config.load import Config, dotted
+from supervisor.config.notify import variables_in
 from supervisor.config.paths import Project
 from supervisor.config.problems import Problem, Problems, show
 from supervisor.config.read import read_source, shown_path
@@ -44,10 +46,32 @@ def advise(project: Project, config: Config, problems: Problems) -> None:
 def _warnings(config: Config, others: str) -> Iterator[Found]:
     if not config.agents and not config.pools:
         yield ("agents",), "no agent", "at least one [agents.NAME]", ""
-    if config.notify_urls:
-        yield ("notify",), "this version sends no notifications yet", "", "It is ignored."
+    yield from _notify_warnings(config)
     for spec in config.agents.values():
         yield from _agent_warnings(spec, others)
+
+
+def _notify_warnings(config: Config) -> Iterator[Found]:
+    targets = config.notify.targets.values()
+    if any(target.kind == "url" for target in targets) and find_spec("apprise") is None:
+        yield (
+            ("notify", "urls"),
+            "addresses that need the apprise library, which is not installed",
+            "",
+            "pip install apprise",
+        )
+    for name in sorted({name for target in targets for name in variables_in(target)}):
+        if name not in os.environ:
+            yield (
+                ("notify", "urls"),
+                f"the variable {name}, which is not set here",
+                "",
+                "Set it where the engine is started (longwatch up).",
+            )
+    for target in targets:
+        if target.kind == "command" and shutil.which(target.words[0]) is None:
+            found = f"no program {show(target.words[0])}"
+            yield ("notify", "command"), found, "", "Nobody is told through it."
 
 
 def _agent_warnings(spec: AgentSpec, others: str) -> Iterator[Found]:

@@ -19,11 +19,11 @@ from supervisor.config.explain import explain, unknown_key
 from supervisor.config.hosts import HostTable
 from supervisor.config.model import (
     AgentTable,
-    NotifyTable,
     RetryTable,
     Table,
     TuiTable,
 )
+from supervisor.config.notify import NotifySettings, NotifyTable, notify_settings
 from supervisor.config.paths import Project
 from supervisor.config.pools import Tools, read_pools
 from supervisor.config.problems import Problem, Problems, nearest, show
@@ -45,8 +45,8 @@ class Config:
     """By name, in the order of the file."""
     descriptions: dict[str, str]
     """What each agent is for; only those that have one."""
-    notify_urls: tuple[str, ...]
-    """Accepted, not acted on in this version."""
+    notify: NotifySettings
+    """Who is told what."""
     hosts: dict[str, HostTable]
     """Other machines, by the name that ``--host`` takes."""
     pools: dict[str, PoolSpec]
@@ -107,7 +107,7 @@ class _Reading:
         return Config(
             agents={name: spec for name, (spec, _) in agents.items()},
             descriptions={name: text for name, (_, text) in agents.items() if text},
-            notify_urls=tuple(notify.urls),
+            notify=notify_settings(notify),
             hosts=self._plain_tables(HostTable, "hosts"),
             pools=read_pools(
                 data,

@@ -249,12 +249,6 @@ class AgentTable(Table):
     retry: RetryTable = Field(default_factory=RetryTable)
 
 
-class NotifyTable(Table):
-    """``[notify]``: accepted, not acted on in this version."""
-
-    urls: list[Annotated[str, Field(min_length=1)]] = Field(default_factory=list)
-
-
 def _tui_keys(value: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(value, dict):
         raise wrong(f"this is no table: {show(value)}", 'lines such as "run.stop" = "x"')

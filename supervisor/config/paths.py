@@ -116,6 +116,11 @@ class Project:
         return self.state_dir / "payloads"
 
     @property
+    def outbox(self) -> Path:
+        """What people still have to be told; see ``core.outbox``."""
+        return self.state_dir / "notify.json"
+
+    @property
     def services_file(self) -> Path:
         """How agents call what is outside, as JSON: ``[services]`` and ``[prices]``."""
         return self.state_dir / "services.json"

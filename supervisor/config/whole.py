@@ -5,14 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from supervisor.config.hosts import HostTable
-from supervisor.config.model import (
-    AgentTable,
-    NotifyTable,
-    PipelineTable,
-    PoolTable,
-    Table,
-    TuiTable,
-)
+from supervisor.config.model import AgentTable, PipelineTable, PoolTable, Table, TuiTable
+from supervisor.config.notify import NotifyTable
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
 
 

@@ -16,6 +16,7 @@ from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.notify_events import NOTIFY_WORDS
 from supervisor.core.progress import Progress, Step
 from supervisor.core.run import Request, RunState, Status, Wake
 from supervisor.core.task_words import TASK_WORDS
@@ -344,5 +345,6 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"configuration applied: {safe_text(', '.join(event.agents), limit=240)}"
     ),
     **TASK_WORDS,
+    **NOTIFY_WORDS,
     e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",
 }

@@ -40,6 +40,7 @@ from supervisor.engine.history import History
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
 from supervisor.engine.memory import MemoryWatch
+from supervisor.engine.notifier import Notifier
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
 from supervisor.engine.pools import Pools
@@ -73,6 +74,7 @@ class Engine:
         self.specs: Specs
         self.memory: MemoryWatch
         self.services: ServiceWatch
+        self.notifier: Notifier
         self.tasks: Tasks
         self.pools: Pools
         self.departure: Departure
@@ -113,6 +115,7 @@ class Engine:
                 await self._leave.wait()
             self.runs.close()
             await self.history.close()
+            await self.notifier.save()
         if self._is_keeper_lost and not self.departure.is_keeper_told:
             self._start_keeper()
         return 0
@@ -158,6 +161,7 @@ class Engine:
         stack.callback(shared.close)
         self.services = ServiceWatch(self.runs.active, self.feed, shared)
         self._common_cause = CommonCause(self.runs.state, self.feed)
+        self.notifier = Notifier(self.project.outbox, log, self.runs, self.clock)
         await self._open_queue(log)
         self._attempts = Attempts(
             self.project,
@@ -203,6 +207,8 @@ class Engine:
                 self.feed(state.id, f.SpecWanted(spec))
         await self._attempts.recover(hello.attempts)
         await self.tasks.recover()
+        self.notifier.use(self.specs.notify)
+        await self.notifier.recover()
 
     async def _serve(self, stack: AsyncExitStack) -> None:
         await self._server.start()
@@ -242,6 +248,7 @@ class Engine:
 
     def _publish(self, batch: Sequence[Recorded]) -> None:
         for recorded in batch:
+            self.notifier.see(recorded)
             run_id = recorded.run_id
             state = self.runs.state(run_id) if run_id else None
             if state is None:
@@ -352,6 +359,7 @@ class Engine:
             if spec is not None:
                 self.feed(state.id, f.SpecWanted(self.specs.for_run(spec, state)))
         self.pools.follow()
+        self.notifier.use(self.specs.notify)
         await self.runs.note(e.ConfigApplied(tuple(self.specs)))
         return []
 

@@ -59,6 +59,7 @@ class Rounds:
             ("scan", _every(SCAN_INTERVAL_S, self._scan)),
             ("logs", self._bounds.follow),
             ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
+            ("notify", self._engine.notifier.follow),
             ("services", _every(SERVICE_INTERVAL_S, self._engine.services.look)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),

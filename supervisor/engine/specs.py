@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from supervisor.config.load import load_config
+from supervisor.config.notify import NO_NOTIFICATIONS
 from supervisor.config.paths import Project
 from supervisor.core.pool import PoolSpec
 from supervisor.core.run import RunState
@@ -26,6 +27,8 @@ class Specs:
         self._seen: Signature | None = None
         self.pools: dict[str, PoolSpec] = {}
         """Workers of queues, by queue."""
+        self.notify = NO_NOTIFICATIONS
+        """Who is told what."""
         self.budget: Budget | None = None
         """What all agents together may spend on a day."""
 
@@ -44,6 +47,7 @@ class Specs:
             name: replace(pool, spec=configured(pool.spec)) for name, pool in config.pools.items()
         }
         self.budget = config.budget
+        self.notify = config.notify
         try:
             write_atomic(self._project.services_file, config.services_file)
         except LongwatchError as error:

@@ -123,11 +123,10 @@ def _missing(first: int, last: int) -> str:
     return f"event {first} is missing" if first == last else f"events {first} to {last} are missing"
 
 
-def export_line(stored: Stored, previous: bytes) -> str:
-    """One row as JSON: the event as clients get it, its hash, and the hash it is chained to."""
+def exported(stored: Stored, previous: bytes) -> dict[str, Any]:
+    """One row for a line: the event as clients get it, its hash, and what it is chained to."""
     row, own = stored
-    plain = {**json.loads(canonical_line(row)), "hash": own.hex(), "prev_hash": previous.hex()}
-    return canonical(plain)
+    return {**json.loads(canonical_line(row)), "hash": own.hex(), "prev_hash": previous.hex()}
 
 
 def read_exported(lines: Iterable[str]) -> Iterator[tuple[Stored, Link]]:

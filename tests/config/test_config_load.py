@@ -365,7 +365,7 @@ def warnings_of(folder: Path, text: str) -> list[str]:
         ('[agents.a]\ncommand = ["true", "sk-ant-api03-0123456789abcdef"]\n', "any process"),
         (GOOD + 'env_pass = ["NO_SUCH_VARIABLE_XYZ"]\n', "not set here"),
         (GOOD + 'timeout = "1m"\nattempt_timeout = "2m"\n', "longer than timeout"),
-        (GOOD + '[notify]\nurls = ["slack://x"]\n', "no notifications yet"),
+        (GOOD + '[notify]\nurls = ["mailto://{env:NO_SUCH_VARIABLE}"]\n', "NO_SUCH_VARIABLE"),
     ],
 )
 def test_what_is_right_but_doubtful_is_a_warning(tmp_path: Path, text: str, said: str) -> None:

@@ -18,6 +18,8 @@ ASKING = {"ask_inline.py"}
 """Where ``input`` may stand: it writes its prompt itself, which has to be a text of ours."""
 WRITING = {"print", "print_exc", "print_exception", "print_stack", "pprint", "help", "breakpoint"}
 RAW = {("os", "write"), ("os", "fdopen"), ("os", "writev")}
+RELAYING = {"dial_cmd.py"}
+"""Carries frames between ssh and the control socket: a program reads them, never a terminal."""
 
 
 def nodes(path: Path) -> list[ast.AST]:
@@ -38,7 +40,8 @@ def test_only_the_owner_of_a_stream_touches_it(path: Path) -> None:
     for owner, name, line in attributes(path):
         if owner == "sys" and name in OWNERS:
             assert path.name in OWNERS[name], f"{path.name}:{line}: sys.{name}"
-        assert (owner, name) not in RAW, f"{path.name}:{line}: {owner}.{name}"
+        is_relay = path.name in RELAYING
+        assert is_relay or (owner, name) not in RAW, f"{path.name}:{line}: {owner}.{name}"
     for node in nodes(path):
         if isinstance(node, ast.ImportFrom) and node.module == "sys":
             named = {alias.name for alias in node.names}

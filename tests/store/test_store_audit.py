@@ -15,7 +15,8 @@ from supervisor.core.run import Status
 from supervisor.core.seal import Seal, compare
 from supervisor.services.seals import Seals
 from supervisor.store import reading
-from supervisor.store.audit import Audit, audit, export_line, read_exported
+from supervisor.store.audit import Audit, audit, read_exported
+from supervisor.store.audit import exported as exported_row
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.opening import connect_to_read
 
@@ -134,7 +135,7 @@ def exported(path: Path) -> list[str]:
     with connect_to_read(path) as connection:
         previous, lines = reading.chain_ends(connection)[1], []
         for stored in reading.stored_rows(connection):
-            lines.append(export_line(stored, previous))
+            lines.append(json.dumps(exported_row(stored, previous)))
             previous = stored[1]
     return lines
 

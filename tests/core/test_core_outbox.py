@@ -1,0 +1,180 @@
+"""Who is told what, and when: nothing twice, nothing never, nobody woken for nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from supervisor.core.notices import Kind, Notice, digest
+from supervisor.core.outbox import (
+    GIVE_UP_S,
+    MAX_WAITING,
+    NoticeRule,
+    NotifyPolicy,
+    Outbox,
+    delivered,
+    due,
+    next_due,
+    put,
+    refused,
+    withdraw,
+)
+from supervisor.core.record import canonical, from_plain
+
+NOON, NIGHT = 12 * 60, 23 * 60
+ALL = frozenset(Kind)
+RULE = NoticeRule(kinds=ALL, severity="warning", targets=("a",))
+POLICY = NotifyPolicy(rules=(RULE,))
+QUIET = replace(POLICY, quiet=(22 * 60, 7 * 60))
+
+
+def notice(kind: Kind = Kind.FAILED, key: str = "k", agent: str = "x", **more: object) -> Notice:
+    severity = str(more.get("severity", "warning"))
+    return Notice(kind, agent, "run", f"title of {key}", "body", severity, 100.0, key)
+
+
+def told(outbox: Outbox, policy: NotifyPolicy, now: float, minute: int = NOON) -> list[str]:
+    return [one.notice.key for box in due(outbox, policy, now, minute) for one in box.waiting]
+
+
+def test_a_notice_is_due_at_once_and_not_again_when_it_was_taken() -> None:
+    outbox = put(Outbox(), POLICY, notice(), 100.0)
+    (delivery,) = due(outbox, POLICY, 100.0, NOON)
+    outbox = delivered(outbox, POLICY, delivery, 101.0)
+    assert told(outbox, POLICY, 102.0) == []
+    again = put(outbox, POLICY, notice(), 500.0)
+    assert told(again, POLICY, 500.0) == [], "the same within the time of repeat_after"
+    later = put(outbox, POLICY, notice(), 101.0 + POLICY.dedupe_s)
+    assert told(later, POLICY, 101.0 + POLICY.dedupe_s) == ["k"]
+
+
+def test_what_repeats_while_it_waits_is_one_with_a_count() -> None:
+    outbox = Outbox()
+    for second in range(5):
+        outbox = put(outbox, QUIET, notice(), 100.0 + second)
+    assert told(outbox, QUIET, 110.0, NIGHT) == []
+    (delivery,) = due(outbox, QUIET, 110.0, NOON)
+    assert [one.count for one in delivery.waiting] == [5]
+    assert "5 times" in digest((one.notice, one.count) for one in delivery.waiting).title
+
+
+def test_quiet_hours_hold_all_but_what_is_urgent_and_end_with_one_message() -> None:
+    outbox = put(Outbox(), QUIET, notice(key="one"), 100.0)
+    outbox = put(outbox, QUIET, notice(key="two"), 100.0)
+    assert told(outbox, QUIET, 200.0, NIGHT) == []
+    asked = put(outbox, QUIET, notice(Kind.NEEDS_INPUT, "ask"), 300.0)
+    assert told(asked, QUIET, 300.0, NIGHT) == ["ask"]
+    assert told(asked, QUIET, 400.0, 7 * 60) == ["one", "two", "ask"]
+    message = digest((one.notice, 1) for one in due(outbox, QUIET, 400.0, 7 * 60)[0].waiting)
+    assert message.title == "2 news of x"
+    assert message.body.splitlines() == ["title of one", "  body", "title of two", "  body"]
+    # At 23:00 there are eight hours left.
+    assert next_due(outbox, QUIET, 1000.0, NIGHT) == 1000.0 + 8 * 3600
+
+
+def test_a_digest_gathers_and_an_urgent_one_takes_all_with_it() -> None:
+    policy = replace(POLICY, rules=(replace(RULE, digest_s=900.0),))
+    outbox = put(Outbox(), policy, notice(key="one"), 100.0)
+    outbox = put(outbox, policy, notice(key="two"), 600.0)
+    assert told(outbox, policy, 999.0) == []
+    assert next_due(outbox, policy, 600.0, NOON) == 1000.0
+    assert told(outbox, policy, 1000.0) == ["one", "two"]
+    urgent = put(outbox, policy, notice(Kind.NEEDS_INPUT, "ask"), 700.0)
+    assert told(urgent, policy, 700.0) == ["one", "two", "ask"]
+
+
+def test_the_first_rule_that_fits_an_agent_is_its_rule() -> None:
+    special = NoticeRule(
+        agents=("license-*",), kinds=frozenset({Kind.FAILED}), severity="error", targets=("b",)
+    )
+    policy = replace(POLICY, rules=(special, RULE))
+    outbox = put(Outbox(), policy, notice(agent="license-audit"), 1.0)
+    outbox = put(outbox, policy, notice(Kind.COMPLETED, "done", "license-audit"), 1.0)
+    outbox = put(outbox, policy, notice(agent="other", key="other"), 1.0)
+    assert {d.target: [w.notice.key for w in d.waiting] for d in due(outbox, policy, 1, NOON)} == {
+        "b": ["k"],
+        "a": ["other"],
+    }
+
+
+def test_an_anomaly_below_the_wanted_severity_is_not_told() -> None:
+    outbox = Outbox()
+    for severity in ("info", "warning", "error"):
+        outbox = put(outbox, POLICY, notice(Kind.ANOMALY, severity, severity=severity), 1.0)
+    assert told(outbox, POLICY, 1.0) == ["warning", "error"]
+
+
+def test_a_target_that_fails_is_tried_again_ever_more_rarely_and_then_given_up() -> None:
+    now, waits, lost = 0.0, [], 0
+    outbox = put(Outbox(), POLICY, notice(), now)
+    while not lost:
+        (delivery,) = due(outbox, POLICY, now, NOON)
+        outbox, lost = refused(outbox, delivery, "away", now, 0.5)
+        if not lost:
+            moment = next_due(outbox, POLICY, now, NOON)
+            assert moment is not None and due(outbox, POLICY, moment - 0.1, NOON) == []
+            waits.append(moment - now)
+            now = moment
+    assert waits[:4] == [5.0, 10.0, 20.0, 40.0] and max(waits) == 1800.0
+    assert now >= GIVE_UP_S and told(outbox, POLICY, now + 9999.0) == []
+
+
+def test_a_question_that_was_answered_is_not_asked_any_more() -> None:
+    outbox = Outbox()
+    for key in ("run:ask:1", "run:remind:1:2", "run:ask:2"):
+        outbox = put(outbox, POLICY, notice(Kind.NEEDS_INPUT, key), 1.0)
+    assert told(withdraw(outbox, "run", "1"), POLICY, 1.0) == ["run:ask:2"]
+
+
+def test_a_flood_drops_the_oldest_and_never_a_question() -> None:
+    outbox = put(Outbox(), QUIET, notice(Kind.NEEDS_INPUT, "ask"), 1.0)
+    for number in range(3 * MAX_WAITING):
+        outbox = put(outbox, QUIET, notice(key=f"k{number}"), 1.0)
+    keys = told(outbox, QUIET, 1.0)
+    assert len(keys) == MAX_WAITING and keys[0] == "ask" and keys[-1] == f"k{3 * MAX_WAITING - 1}"
+
+
+def test_what_comes_while_a_message_is_on_its_way_stays() -> None:
+    outbox = put(Outbox(), POLICY, notice(), 1.0)
+    (delivery,) = due(outbox, POLICY, 1.0, NOON)
+    outbox = put(outbox, POLICY, notice(), 2.0)
+    outbox = put(outbox, POLICY, notice(key="new"), 2.0)
+    outbox = delivered(outbox, POLICY, delivery, 3.0)
+    assert told(outbox, POLICY, 3.0) == ["k", "new"]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(list(Kind)),
+            st.sampled_from("abcde"),
+            st.booleans(),
+            st.integers(0, 900),
+        ),
+        max_size=60,
+    )
+)
+def test_every_notice_is_taken_once_or_still_waits_and_survives_being_stored(
+    steps: list[tuple[Kind, str, bool, int]],
+) -> None:
+    outbox, now, minute = Outbox(), 1000.0, 21 * 60
+    wanted: set[str] = set()
+    taken: list[str] = []
+    for kind, key, works, pause in steps:
+        now, minute = now + pause, (minute + pause // 60) % 1440
+        unique = f"{kind}{key}"
+        outbox = put(outbox, QUIET, notice(kind, unique, severity="error"), now)
+        wanted.add(unique)
+        for delivery in due(outbox, QUIET, now, minute):
+            if works:
+                taken += [one.notice.key for one in delivery.waiting]
+                outbox = delivered(outbox, QUIET, delivery, now)
+            else:
+                outbox, _ = refused(outbox, delivery, "away", now, 0.5)
+        outbox = from_plain(Outbox, json.loads(canonical(outbox)))
+    waiting = {one.notice.key for box in outbox.boxes.values() for one in box.waiting}
+    assert wanted == set(taken) | waiting
