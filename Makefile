@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: run test faults lint format bench setup schemas keys screens snapshots clean
+.PHONY: run test faults lint format bench setup schemas keys screens snapshots completions man clean
 
 $(STAMP): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -47,6 +47,13 @@ bench: setup
 
 schemas: setup
 	$(BIN)/python -m supervisor.protocol.schemas
+
+# What is shipped for shells and for man, from the parsers of the command line.
+completions: setup
+	$(BIN)/python -m supervisor.cli.completion_scripts
+
+man: setup
+	$(BIN)/python -m supervisor.cli.man_page > docs/longwatch.1
 
 keys: setup
 	$(BIN)/python -m supervisor.tui.keys > docs/keys.md

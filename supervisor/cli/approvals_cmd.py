@@ -18,7 +18,13 @@ from supervisor.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", nargs="?", choices=("list", "revoke"), default="list")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("list", "revoke"),
+        default="list",
+        help="list them (what it does without a word), or revoke one",
+    )
     parser.add_argument("id", nargs="?", metavar="ID", help="the rule to revoke, as listed")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 

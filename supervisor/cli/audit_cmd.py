@@ -35,7 +35,11 @@ SHOWN = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", choices=("verify", "export", "answers"))
+    parser.add_argument(
+        "what",
+        choices=("verify", "export", "answers"),
+        help="verify that the log is whole, export it, or list who answered what",
+    )
     parser.add_argument(
         "file", nargs="?", type=Path, help="verify: an exported file instead of the log itself"
     )

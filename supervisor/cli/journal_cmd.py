@@ -17,7 +17,13 @@ NAMES_SHOWN = 10
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("run", metavar="RUN", help="an agent or the end of a run id")
-    parser.add_argument("what", nargs="?", choices=("show", "truncate"), default="show")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("show", "truncate"),
+        default="show",
+        help="show the steps (what it does without a word), or truncate them from one on",
+    )
     parser.add_argument(
         "--from",
         dest="step",

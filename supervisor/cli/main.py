@@ -12,12 +12,11 @@ from typing import Any
 
 from supervisor import __version__
 from supervisor.cli import output
-from supervisor.cli.arguments import Parser, add_global_options
 from supervisor.cli.exit_codes import ExitStatus, guard
-from supervisor.cli.verbs import BY_NAME, CLIENTS, HERE, VERBS, Verb
+from supervisor.cli.parsers import PROGRAM, top_parser, verb_parser
+from supervisor.cli.verbs import BY_NAME, CLIENTS, HERE, Verb
 from supervisor.errors import UserError
 
-PROGRAM = "longwatch"
 _WITH_VALUE = ("-C", "--host")
 
 
@@ -32,7 +31,7 @@ def dispatch(words: Sequence[str]) -> int:
     output.prepare()
     at = _verb_position(words)
     name = words[at] if at < len(words) else None
-    top = _top_parser()
+    top = top_parser()
     options = vars(top.parse_args(words[:at]))
     if options.pop("version"):
         output.line(f"{PROGRAM} {__version__}")
@@ -59,7 +58,7 @@ def _attach(options: dict[str, Any], *, is_plain: bool) -> int:
         )
     from supervisor.cli.attach import attach, attach_hosts, attach_plain, is_dumb
 
-    if options.get("host") and (is_plain or is_dumb()):
+    if options.get("host") and (is_plain or (is_dumb() and not is_served)):
         from supervisor.cli.places import one_host
 
         return attach_plain(one_host(options["host"], options.get("directory")))
@@ -76,9 +75,7 @@ def _attach(options: dict[str, Any], *, is_plain: bool) -> int:
 
 def _run_verb(verb: Verb, words: Sequence[str], options: dict[str, Any]) -> int:
     module = importlib.import_module(f"supervisor.cli.{verb.module}")
-    parser = Parser(prog=f"{PROGRAM} {verb.name}", description=f"{verb.summary}.".capitalize())
-    add_global_options(parser)
-    getattr(module, verb.declare)(parser)
+    parser = verb_parser(verb)
     # What stands after the verb wins over the same option before it.
     parser.set_defaults(verb=verb.name, **{"directory": None, "host": None, **options})
     # Options may stand among the names: argparse would take the first words for all of them.
@@ -104,32 +101,6 @@ def _verb_position(words: Sequence[str]) -> int:
     while at < len(words) and words[at].startswith("-") and words[at] != "-":
         at += 2 if words[at] in _WITH_VALUE else 1
     return min(at, len(words))
-
-
-def _top_parser() -> Parser:
-    from argparse import SUPPRESS, RawDescriptionHelpFormatter
-
-    width = max(len(verb.name) for verb in VERBS)
-    listed = "\n".join(f"  {verb.name:<{width}}  {verb.summary}" for verb in VERBS)
-    parser = Parser(
-        prog=PROGRAM,
-        usage=f"{PROGRAM} [--host USER@BOX] [-C DIR] [COMMAND …]",
-        description=(
-            "Supervises long-running local agents: nothing that cost hours is lost.\n"
-            "Without a command: the interface; the engine is started if none runs."
-        ),
-        epilog=f"commands:\n{listed}\n\n{PROGRAM} COMMAND --help says more.",
-        formatter_class=RawDescriptionHelpFormatter,
-    )
-    add_global_options(parser)
-    parser.add_argument("--served", action="store_true", help=SUPPRESS)  # A window of `serve`.
-    parser.add_argument("--version", action="store_true", help="print the version")
-    parser.add_argument(
-        "--plain",
-        action="store_true",
-        help="the interface line by line: no full screen, no colour, for screen readers",
-    )
-    return parser
 
 
 def _unknown_verb(name: str) -> UserError:

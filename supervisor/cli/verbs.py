@@ -52,6 +52,12 @@ VERBS: tuple[Verb, ...] = (
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
     Verb("serve", "serve_cmd", "the interface in a browser", needs_project=False),
     Verb("dial", "dial_cmd", "the far end of --host; ssh starts it", needs_project=False),
+    Verb(
+        "completion",
+        "completion_cmd",
+        "complete commands and names in your shell",
+        needs_project=False,
+    ),
     Verb("config", "config_cmd", "check config.toml, or print its schema", needs_project=False),
     Verb("doctor", "doctor", "look for what would go wrong on this machine", needs_project=False),
     Verb("init", "init", "make a config.toml, --demo with agents to try", needs_project=False),
@@ -67,6 +73,6 @@ those of the operator. Every other verb is about that machine and is run on it."
 HERE = frozenset({"up", "down", "upgrade-engine", "restart-engine", "config", "doctor", "init"})
 """With ``--host`` these are run on that machine, because they are about that machine; all others
 run here, as clients of the engine there."""
-HERE = frozenset({"dial", "serve"})
+HERE = frozenset({"dial", "serve", "completion"})
 """These take ``--host`` as it is, or have no use for it."""
 BY_NAME = {verb.name: verb for verb in VERBS}
