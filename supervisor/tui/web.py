@@ -25,6 +25,7 @@ from supervisor.tui.web_gate import Asked, Gate, Verdict
 from supervisor.tui.web_session import HEARTBEAT_S, MAX_MESSAGE_BYTES, serve_page
 
 PAGE = Path(__file__).with_name("web_page.html")
+SCRIPT = Path(__file__).with_name("web_page.js")
 STATIC = Path(textual_serve.__file__).parent / "static"
 MAX_WINDOWS = 16
 """Each is a process of about 60 MB."""
@@ -102,6 +103,7 @@ class Site:
         made.add_routes(
             [
                 web.get("/", self._index),
+                web.get("/page.js", self._script),
                 web.get(self._served.gate.socket_path, self._window),
                 web.static("/static", STATIC),
             ]
@@ -176,6 +178,9 @@ class Site:
             font_size=size if size.isdecimal() and len(size) < 3 else FONT_SIZE,
         )
         return web.Response(text=text, content_type="text/html")
+
+    async def _script(self, _request: web.Request) -> web.FileResponse:
+        return web.FileResponse(SCRIPT)
 
     async def _window(self, request: web.Request) -> web.StreamResponse:
         if len(self._windows) >= self._served.max_windows:
