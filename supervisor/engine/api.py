@@ -182,14 +182,16 @@ class Api:
         )
 
     async def _each(self, params: dict[str, Any], fact: Fact, action: str) -> Any:
-        """Feed ``fact`` to the named runs; with ``all`` those that refuse are passed over."""
+        """Feed ``fact`` to the named runs; with ``all`` or ``lenient`` those that refuse are
+        passed over."""
         is_all = flag(params, "all")
+        is_lenient = is_all or flag(params, "lenient")
         if is_all:
             states = [s for s in self._engine.runs.states() if _may_concern(s, fact)]
         else:
             states = [await self._engine.resolve(name) for name in names(params)]
         fed = [(state, self._engine.runs.feed(state.id, fact)) for state in states]
-        if not is_all:
+        if not is_lenient:
             for state, outcome in fed:
                 if outcome.refusal is not None:
                     raise refused(outcome.refusal, where=state.agent)

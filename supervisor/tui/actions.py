@@ -12,8 +12,9 @@ from typing import Any
 from textual.content import Content
 
 from supervisor.core.rule import AlwaysRule
-from supervisor.core.run import ALIVE, FINAL, RunState, Status
+from supervisor.core.run import ALIVE, FINAL, Request, RunState, Status
 from supervisor.tui import keys, render
+from supervisor.tui.messages import Decision
 from supervisor.tui.model import Link, Picture
 from supervisor.tui.render import line
 from supervisor.tui.theme import MUTED, STRONG, TEXT
@@ -31,6 +32,21 @@ class Plan:
     """What to ask before; empty needs no asking."""
     leaves: bool = False
     """The interface ends with it."""
+
+
+def answer_params(request: Request, decision: Decision, by: str) -> dict[str, Any]:
+    """Parameters of ``answer``: what was decided, with the hash of what was shown."""
+    given = {
+        "allow": decision.allow,
+        "option": decision.option,
+        "text": decision.text,
+        "comment": decision.comment,
+        "fields": decision.fields,
+        "always": True if decision.always_s is not None else None,
+        "for_s": decision.always_s,
+    }
+    said = {name: value for name, value in given.items() if value is not None}
+    return {"id": request.id, "hash": request.sha256, "by": by, **said}
 
 
 def plan(verb: str, state: RunState | None, agent: str) -> Plan | str:

@@ -27,6 +27,7 @@ from supervisor.tui import actions, garbage, guard, keymap, keys, render, termin
 from supervisor.tui.fleet import make_link
 from supervisor.tui.guard import GuardedApp, GuardedDriver
 from supervisor.tui.link import Backend, CallError
+from supervisor.tui.many import everything
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
 from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
@@ -38,9 +39,11 @@ from supervisor.tui.screens.confirm import ConfirmScreen
 from supervisor.tui.screens.dashboard import Dashboard
 from supervisor.tui.screens.help import HelpScreen
 from supervisor.tui.screens.log import LogScreen
+from supervisor.tui.screens.many import WholeCard
 from supervisor.tui.screens.request import RequestScreen
 from supervisor.tui.screens.run import RunScreen
 from supervisor.tui.settings import USUAL, Settings
+from supervisor.tui.sweeping import Sweeping
 from supervisor.tui.tail import Tail
 
 TICK_S = 1.0
@@ -176,7 +179,7 @@ class LongwatchApp(GuardedApp):
 
     def on_app_focus(self, _event: AppFocus) -> None:
         """The terminal got the focus: a key meant for elsewhere must decide nothing."""
-        if isinstance(self.screen, RequestScreen | ConfirmScreen | AlwaysScreen):
+        if isinstance(self.screen, RequestScreen | ConfirmScreen | AlwaysScreen | WholeCard):
             self.screen.rearm()
 
     def say(self, *parts: Part) -> None:
@@ -240,19 +243,9 @@ class LongwatchApp(GuardedApp):
 
     async def _answer(self, message: AnswerWanted) -> None:
         request, decision = message.request, message.decision
-        given = {
-            "allow": decision.allow,
-            "option": decision.option,
-            "text": decision.text,
-            "comment": decision.comment,
-            "fields": decision.fields,
-            "always": True if decision.always_s is not None else None,
-            "for_s": decision.always_s,
-        }
-        said = {name: value for name, value in given.items() if value is not None}
         screen = self.screen if isinstance(self.screen, RequestScreen) else None
         try:
-            await self._link.call("answer", id=request.id, hash=request.sha256, by=WHO, **said)
+            await self._link.call("answer", **actions.answer_params(request, decision, WHO))
         except CallError as error:
             if screen is not None:
                 screen.refused(error.what, error.code, error.fix)
@@ -320,6 +313,14 @@ class LongwatchApp(GuardedApp):
     def action_pause_run(self) -> None:
         """Pause it, or let it go on."""
         self._here_do("pause")
+
+    def action_many(self, verb: str = "") -> None:
+        """Something to many runs at once: asks what, and shows everything it touches."""
+        shown = [screen for screen in self.screen_stack if isinstance(screen, Dashboard)]
+        scope = shown[-1].scope() if shown else everything(self.picture)
+        link, clock = self._link, self._clock
+        flow = Sweeping(self, WHO, call=link.call, say=self.say, clock=clock, now=link.now)
+        flow.begin(scope, verb)
 
     def action_stop_all(self) -> None:
         """Stop everything, once confirmed."""

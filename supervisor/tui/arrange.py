@@ -157,11 +157,19 @@ ORDERS: dict[str, Order] = {
 
 def arrange(picture: Picture, now: Moment, plan: Plan) -> list[Item]:
     """What the table lists, headings included."""
-    every = known_items(picture, older=plan.older)
-    if terms := wanted.terms(plan.text):
-        every = [item for item in every if wanted.fits(item, terms)]
+    every = _fitting(picture, plan)
     ordered = _ordered(every, picture, now, plan)
     return list(ordered) if plan.grouping is Grouping.NONE else list(_grouped(ordered, plan))
+
+
+def matching(picture: Picture, plan: Plan) -> tuple[RunState, ...]:
+    """The runs that the filter keeps, folded groups included."""
+    return tuple(item for item in _fitting(picture, plan) if isinstance(item, RunState))
+
+
+def _fitting(picture: Picture, plan: Plan) -> list[RunState | AgentSpec]:
+    every, terms = known_items(picture, older=plan.older), wanted.terms(plan.text)
+    return [item for item in every if wanted.fits(item, terms)] if terms else every
 
 
 def known_items(picture: Picture, *, older: bool) -> list[RunState | AgentSpec]:

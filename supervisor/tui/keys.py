@@ -26,6 +26,10 @@ HELP = "help"
 APPROVALS = "approvals"
 STANDING = "standing"
 
+MENU = "many"
+SWEEP = "many-runs"
+ALIKE = "many-answers"
+
 OPTION = "option"
 
 SCOPES: dict[str, str] = {
@@ -39,6 +43,9 @@ SCOPES: dict[str, str] = {
     APPROVALS: "In the list of what is approved always",
     STANDING: "When asked to approve always",
     CONFIRM: "When asked to confirm",
+    MENU: "When choosing what to do to many runs",
+    SWEEP: "When asked to confirm something for many runs",
+    ALIKE: "When a question of several runs is answered for all of them",
     HELP: "In the help",
 }
 ALSO: dict[str, tuple[str, ...]] = {
@@ -50,6 +57,9 @@ ALSO: dict[str, tuple[str, ...]] = {
     APPROVALS: (ALWAYS,),
     STANDING: (ALWAYS,),
     CONFIRM: (ALWAYS,),
+    MENU: (ALWAYS,),
+    SWEEP: (ALWAYS,),
+    ALIKE: (ALWAYS,),
     HELP: (ALWAYS,),
 }
 """Scopes whose keys work in a scope too; a request and a confirmation take all keys alone."""
@@ -76,6 +86,18 @@ class Key:
     """Destructive: does nothing before the operator confirmed it."""
     priority: bool = False
     """Works while a text field has the focus."""
+
+
+def _reading(name: str, scope: str) -> tuple[Key, ...]:
+    """The keys that scroll a card to be read to its end."""
+    return (
+        Key(f"{name}.up", "up,k", "up", "up", "One line up", scope, shown="↑ k"),
+        Key(f"{name}.down", "down,j", "down", "down", "One line down", scope, shown="↓ j"),
+        Key(f"{name}.page-up", "pageup", "page_up", "page up", "One page up", scope, shown="PgUp"),
+        Key(f"{name}.page-down", "pagedown,space", "page_down", "read on", "One page down", scope,
+            5, "PgDn"),
+        Key(f"{name}.end", "end,G", "bottom", "end", "To the end", scope, shown="End G"),
+    )  # fmt: skip
 
 
 _TABLE: tuple[Key, ...] = (
@@ -112,6 +134,9 @@ _TABLE: tuple[Key, ...] = (
     Key("runs.turn", "o", "turn", "turn round", "Turn the order round", RUNS),
     Key("runs.group", "b", "group", "group", "Group by agent, by stage, by state, or not", RUNS, 8),
     Key("runs.fold", "space", "fold", "fold", "Fold the group, or unfold it", RUNS, shown="Space"),
+    Key("runs.many", "F", "app.many", "fleet", "Pause, resume or restart many runs, or answer a "
+        "question that several ask: all, those that fit the filter, or a group", RUNS, 9,
+        asks=True),
     Key("runs.pane", "d", "pane", "details", "Show or hide the detail pane", RUNS),
     Key("runs.open", "enter", "open", "open", "Open the run, or unfold the group", RUNS, 4,
         "Enter"),
@@ -183,6 +208,19 @@ _TABLE: tuple[Key, ...] = (
         STANDING, 3, "n Esc"),
     Key("confirm.yes", "y", "yes", "yes", "Do it", CONFIRM, 1),
     Key("confirm.no", "n,escape", "no", "no", "Leave everything as it is", CONFIRM, 2, "n Esc"),
+    Key("many.option", "1,2,3,4,5,6,7,8,9", OPTION, "choose", "What to do; all of it is shown "
+        "before anything is done", MENU, 1, "1-9"),
+    Key("many.back", "escape,q,n", "back", "back", "Back; nothing is done", MENU, 2, "Esc"),
+    Key("many-runs.yes", "y", "yes", "yes", "Do it to every run listed", SWEEP, 1),
+    Key("many-runs.no", "n,escape", "no", "no", "Leave everything as it is", SWEEP, 2, "n Esc"),
+    *_reading("many-runs", SWEEP),
+    Key("many-answers.yes", "y", "yes", "approve all", "Approve for every run listed", ALIKE, 1),
+    Key("many-answers.option", "1,2,3,4,5,6,7,8,9", OPTION, "choose", "Choose that option for "
+        "every run listed", ALIKE, 2, "1-9"),
+    Key("many-answers.deny", "n", "deny", "deny all", "Deny for every run listed", ALIKE, 3),
+    Key("many-answers.no", "escape", "no", "leave open", "Go back; every request stays open", ALIKE,
+        4, "Esc"),
+    *_reading("many-answers", ALIKE),
     Key("help.up", "up,k", "up", "up", "One line up", HELP, shown="↑ k"),
     Key("help.down", "down,j", "down", "down", "One line down", HELP, shown="↓ j"),
     Key("help.page-up", "pageup", "page_up", "page up", "One page up", HELP, shown="PgUp"),

@@ -13,7 +13,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
-from supervisor.tui import keys, render
+from supervisor.tui import keys, many, render
 from supervisor.tui.model import Picture, open_requests
 from supervisor.tui.render import line
 from supervisor.tui.theme import ASK, MUTED, TEXT
@@ -76,6 +76,7 @@ class Commands(Provider):
     def _commands(self) -> Iterable[Command]:
         app = cast("Commanded", self.app)
         yield from _request_commands(app)
+        yield from _fleet_commands(app)
         for state in sorted(app.picture.runs.values(), key=lambda s: (s.status in FINAL, s.agent)):
             yield from _run_commands(app, state)
         for key in keys.of_scope(keys.EVERYWHERE):
@@ -91,6 +92,18 @@ def _request_commands(app: Commanded) -> Iterable[Command]:
             noun, f"answer  {title}", "Answer this open request", _request_call(app, item.run.id,
             item.request.id)
         )  # fmt: skip
+
+
+def _fleet_commands(app: Commanded) -> Iterable[Command]:
+    scope = many.everything(app.picture)
+    for verb in many.VERBS:
+        if count := len(many.sweep(verb.name, scope).runs):
+            label = f"{verb.label} ({render.plural(count, 'run')})"
+            tooltip = f"Every run {verb.which}; lists them before anything is done"
+            yield Command("fleet", label, tooltip, _app_call(app, f"many('{verb.name}')"))
+    if many.alike(scope):
+        tooltip = "A question that several runs ask, answered for all of them"
+        yield Command("fleet", "answer what several ask", tooltip, _app_call(app, "many"))
 
 
 def _run_commands(app: Commanded, state: RunState) -> Iterable[Command]:

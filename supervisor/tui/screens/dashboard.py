@@ -12,8 +12,10 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from supervisor.core.moment import Moment
+from supervisor.core.run import RunState
 from supervisor.tui import arrange, keys, render, rows
 from supervisor.tui.arrange import Arranger, Plan
+from supervisor.tui.many import Scope
 from supervisor.tui.messages import LogWanted
 from supervisor.tui.model import Link, Picture, open_requests
 from supervisor.tui.render import Part, line
@@ -99,6 +101,18 @@ class Dashboard(PictureScreen):
             return None
         state = self._picture.runs.get(row.run_id or "")
         return state.agent if state else row.key.removeprefix(rows.IDLE_PREFIX)
+
+    def scope(self) -> Scope:
+        """The runs that a verb for many means: the group of the cursor, what fits, or all."""
+        row = self._table.selected
+        heading = self._table.rows.heading_at(self._table.cursor)
+        if heading is not None and row is not None:
+            runs = tuple(item for item in heading.members if isinstance(item, RunState))
+            return Scope(f"the group {render.clean(heading.label, 40)!r}", runs)
+        found = arrange.matching(self._picture, self._plan)
+        if not self._plan.text.strip():
+            return Scope("all runs", found)
+        return Scope(f"the runs that fit {render.clean(self._plan.text.strip(), 40)!r}", found)
 
     def show(self, picture: Picture, now: Moment) -> None:
         """Draw this picture at that instant."""
