@@ -37,9 +37,19 @@ class Follower:
     """Prints what happens to the followed runs and knows when all of them are over."""
 
     def __init__(
-        self, mirror: Mirror, run_ids: set[str], say: Callable[[str], None], *, with_hints: bool
+        self,
+        mirror: Mirror,
+        run_ids: set[str],
+        say: Callable[[str], None],
+        *,
+        with_hints: bool,
+        progress_every_s: float = PROGRESS_EVERY_S,
     ) -> None:
-        """``with_hints`` prints how to answer a question from another shell."""
+        """``with_hints`` prints how to answer a question from another shell.
+
+        ``progress_every_s``: a counter that only moves is said no more often than that.
+        """
+        self._progress_every_s = progress_every_s
         self._mirror = mirror
         self._ids = run_ids
         self._say = say
@@ -112,7 +122,7 @@ class Follower:
         printed = self._printed.setdefault(run_id, _Printed())
         stage = progress.stage.name if progress.stage else None
         now = time.monotonic()
-        if stage == printed.stage and now - printed.at < PROGRESS_EVERY_S:
+        if stage == printed.stage and now - printed.at < self._progress_every_s:
             return False
         printed.stage, printed.at = stage, now
         return True

@@ -17,6 +17,7 @@ from supervisor.control.messages import ConnectionLostError
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
+from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
 from supervisor.errors import LongwatchError, NotRunningError
 
@@ -40,6 +41,7 @@ class Live:
         self._client = client
         self._see = see
         self.mirror = Mirror(client.call("subscribe", {"since": None}))
+        self._taken_at, self._taken_mono = self.mirror.taken_at, time.monotonic()
 
     def arrivals(self, quiet_s: float) -> Iterator[None]:
         """Take notices as they come, one a step, until none came for ``quiet_s`` seconds.
@@ -65,6 +67,14 @@ class Live:
         except ConnectionLostError as error:
             self._reconnect(error)
             return self._client.call(method, params)
+
+    def now(self) -> Moment:
+        """The engine's clock at this instant, as far as this process can tell."""
+        if self._taken_at is not self.mirror.taken_at:
+            self._taken_at, self._taken_mono = self.mirror.taken_at, time.monotonic()
+        passed = time.monotonic() - self._taken_mono
+        taken = self._taken_at
+        return Moment(taken.wall + passed, taken.mono + passed, taken.boot)
 
     def fileno(self) -> int:
         """The descriptor of the connection there is now, for ``select``."""

@@ -13,10 +13,12 @@ import os
 import signal
 import time
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from supervisor.cli import output
 from supervisor.cli.ask_inline import ask_inline
-from supervisor.cli.follow import Follower
+from supervisor.cli.attach import is_dumb
+from supervisor.cli.follow import PROGRESS_EVERY_S, Follower
 from supervisor.cli.live import Live
 from supervisor.cli.session import Place, ensure_engine, own_name
 from supervisor.config.paths import Project
@@ -25,6 +27,9 @@ from supervisor.core.describe import answer_hint, reason_words
 from supervisor.core.events import Recorded, RequestReminded
 from supervisor.core.run import FINAL, RunState
 from supervisor.errors import RefusedError, UserError
+
+if TYPE_CHECKING:
+    from supervisor.tui.bottom_bars import BottomBars
 
 NOTICE_WAIT_S = 0.5
 STOP_WAIT_S = 90.0
@@ -115,11 +120,14 @@ class _Following:
         """Questions never asked again here: the event that closes one may still be on its way."""
         self._left_open: dict[str, float] = {}
         """Of these, the ones that got no answer, and when: a later reminder brings them up."""
+        self._bars = _bars()
         self._follower = Follower(
             self.live.mirror,
             {entry["id"] for entry in started},
-            output.line,
+            self._say,
             with_hints=not is_terminal,
+            # A bar that moves needs no lines that say so.
+            progress_every_s=math.inf if self._bars else PROGRESS_EVERY_S,
         )
 
     def run(self) -> int:
@@ -131,9 +139,12 @@ class _Following:
         except _DetachedError:
             return 0
         except KeyboardInterrupt:
+            self._hide_bars()
             self._stop()
             self._summarise()
             return 1
+        finally:
+            self._hide_bars()
         self._summarise()
         return 0 if self._follower.has_succeeded() else 1
 
@@ -153,9 +164,26 @@ class _Following:
                 for request in state.open_requests:
                     self._follower.hint(request)
 
+    def _say(self, text: str) -> None:
+        if self._bars is None:
+            output.line(text)
+        else:
+            self._bars.say(text)
+
+    def _show_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.open()
+            self._bars.show(self._follower.states(), self.live.now())
+
+    def _hide_bars(self) -> None:
+        if self._bars is not None:
+            self._bars.close()
+
     def _until_over(self) -> None:
         while not self._follower.is_over():
+            self._show_bars()
             for _ in self.live.arrivals(NOTICE_WAIT_S):
+                self._show_bars()
                 if self._follower.is_over():
                     return
                 if self._is_terminal and self._follower.has_questions(self._asked):
@@ -168,6 +196,7 @@ class _Following:
             if request.id in self._asked:
                 continue
             self._asked.add(request.id)
+            self._hide_bars()
             try:
                 answer = ask_inline(state, request, output.line)
             except (EOFError, OSError, UnicodeDecodeError):
@@ -205,6 +234,15 @@ class _Following:
         output.line("")
         for line in self._follower.summary():
             output.line(line)
+
+
+def _bars() -> BottomBars | None:
+    """Bars where standard output is a terminal that can move its cursor, else none."""
+    if not output.is_terminal() or is_dumb():
+        return None
+    from supervisor.tui.bottom_bars import BottomBars
+
+    return BottomBars()
 
 
 class _Signals:

@@ -43,6 +43,11 @@ def line(*parts: Part) -> Content:
 BLANK = line()
 
 
+def cells(text: str) -> int:
+    """Cells of the terminal that ``text`` takes: two for CJK and emoji, none for a mark."""
+    return cell_len(text)
+
+
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """``text`` in exactly ``width`` cells: cut with a mark, or padded."""
     if width <= 0:

@@ -7,6 +7,7 @@ import fcntl
 import os
 import pty
 import select
+import struct
 import subprocess
 import termios
 import time
@@ -26,6 +27,7 @@ class Session:
 
     def __init__(self, project: Any, *arguments: str, **environment: str) -> None:
         self._master, child = pty.openpty()
+        fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self.process = subprocess.Popen(
             project.command(*arguments),
             cwd=project.directory,
