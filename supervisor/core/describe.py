@@ -338,6 +338,11 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"history lost: {safe_text(event.problem, limit=240)}; {event.runs} runs go on"
         + (f"; the file is now {safe_text(event.set_aside, limit=200)}" if event.set_aside else "")
     ),
+    e.EventsLost: lambda event: (
+        f"{event.count} events of {duration(event.until - event.since)} given up before anybody "
+        f"saw them, between {event.first_seq} and {event.last_seq}: "
+        f"{safe_text(event.reason, limit=240)}"
+    ),
     e.HistoryForgotten: lambda event: (
         f"{event.count} events up to {event.up_to} and {event.runs} finished runs forgotten (age)"
     ),

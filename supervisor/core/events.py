@@ -10,16 +10,31 @@ from dataclasses import dataclass, field
 
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
+from supervisor.core.project_events import (
+    ConfigApplied,
+    ConfigRejected,
+    EngineStarted,
+    EngineStopping,
+    Event,
+    EventsLost,
+    HistoryForgotten,
+    HistoryLost,
+)
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Checkpoint, Exit, Request, RunState, Then, Wake
 from supervisor.core.spec import AgentSpec
 from supervisor.core.task import TaskRef
 
-
-class Event:
-    """Base of all events; ``type(event).__name__`` is its stored name."""
-
-    __slots__ = ()
+__all__ = (  # Those of the module beside this one; the rest is below.
+    "ConfigApplied",
+    "ConfigRejected",
+    "EngineStarted",
+    "EngineStopping",
+    "Event",
+    "EventsLost",
+    "HistoryForgotten",
+    "HistoryLost",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,58 +344,6 @@ class AnomalyFlagged(Event):
     """Something unexpected."""
 
     anomaly: Anomaly
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStarted(Event):
-    """An engine took over this directory. Not of a run."""
-
-    version: str
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStopping(Event):
-    """An engine was asked to leave. Not of a run."""
-
-    by: str
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigApplied(Event):
-    """The configuration was read and applied. Not of a run."""
-
-    agents: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigRejected(Event):
-    """A changed configuration has errors; the running one stays. Not of a run."""
-
-    problems: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLost(Event):
-    """The events before this one are not in this log any more. Not of a run."""
-
-    problem: str
-    """What happened to the file."""
-    set_aside: str
-    """Where it is now; empty when it is gone."""
-    runs: int
-    """How many runs go on."""
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryForgotten(Event):
-    """Events older than the stated retention were removed. Not of a run."""
-
-    up_to: int
-    """Seq of the newest one removed."""
-    count: int
-    runs: int
-    """Finished runs whose directories were removed."""
 
 
 @dataclass(frozen=True, slots=True)

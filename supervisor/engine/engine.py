@@ -36,7 +36,7 @@ from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
 from supervisor.engine.common_cause import CommonCause
 from supervisor.engine.departure import Departure
-from supervisor.engine.history import History
+from supervisor.engine.history import History, close_log
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
 from supervisor.engine.memory import MemoryWatch
@@ -123,7 +123,7 @@ class Engine:
     async def _open(self, stack: AsyncExitStack) -> None:
         log = await SqliteEventLog.open(self.project.state_db, on_problem=self._storage_changed)
         self._log = log
-        stack.push_async_callback(self._close_log)
+        stack.push_async_callback(close_log, log)
         if log.report.problem:
             sys.stderr.write(
                 f"longwatch engine: state.db was set aside as {log.report.set_aside}: "
@@ -185,9 +185,6 @@ class Engine:
         self.departure = Departure(
             self.runs, self._performer, self._keeper, (self.tasks, self.pools), self._leave.set
         )
-
-    async def _close_log(self) -> None:
-        await self._log.close()
 
     async def _recover(self) -> None:
         loaded = await self._log.load()

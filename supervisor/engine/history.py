@@ -141,3 +141,11 @@ class History:
 
 def _say(words: str) -> None:
     sys.stderr.write(f"longwatch engine: {words}\n")
+
+
+async def close_log(log: SqliteEventLog) -> None:
+    """Close it; what the disk refused to the end is said where somebody may still read it."""
+    lost = await log.close()
+    if lost:
+        why = f"({log.storage_problem}); nobody was shown or promised any of them"
+        _say(f"{lost} events could not be stored before leaving {why}")

@@ -289,9 +289,11 @@ class Runs:
 
         def on_durable(seq: int) -> None:
             self.published_seq, self.published_standing = seq, standing
-            if state is not None:
+            # Less than the batch after a long time without a disk: what is not kept is not shown.
+            shown = self._journal.as_stored(batch)
+            if state is not None and any(recorded.run_id == run_id for recorded in shown):
                 self._published[run_id] = state
-            self._reactions.publish(batch)
+            self._reactions.publish(shown)
             for effect in effects:
                 self._reactions.perform(run_id, effect)
             if self._newest.get(run_id) is stored:

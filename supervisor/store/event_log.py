@@ -17,7 +17,7 @@ from typing import NamedTuple
 from supervisor.core.events import Recorded
 from supervisor.core.run import FINAL, RunState
 from supervisor.store import reading
-from supervisor.store.backlog import Backlog
+from supervisor.store.backlog import Backlog, Given
 from supervisor.store.database import Database
 from supervisor.store.opening import OpenReport, StorageFaultError
 from supervisor.store.ports import ZERO_HASH, ChainReport, LoadedLog, OnDurable, OnProblem
@@ -41,6 +41,7 @@ class _Stored(NamedTuple):
     hash: bytes
     ticket: int
     states: list[tuple[RunState, int]]
+    given: Given | None
 
 
 class SqliteEventLog:
@@ -55,6 +56,8 @@ class SqliteEventLog:
         self._tried: _End = (last_seq, last_hash)
         """What it ends with if that one was committed; the writer thread's."""
         self._is_flush_queued = False
+        self._given: deque[Given] = deque()
+        """Of the transactions whose appends were not all told of yet."""
         self._callbacks: deque[tuple[int, int, OnDurable]] = deque()
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -114,10 +117,22 @@ class SqliteEventLog:
         """See ``ports.EventLog``."""
         self._database.check_open()
         rows = encode_gapless(batch, self._backlog.last_seq)
-        ticket = self._backlog.add(rows, tuple(snapshots))
+        ticket = self._backlog.add(rows, tuple(snapshots), self.storage_problem)
         if on_durable is not None:
             self._callbacks.append((ticket, self._backlog.last_seq, on_durable))
         self._queue_flush()
+
+    def as_stored(self, batch: Sequence[Recorded]) -> Sequence[Recorded]:
+        """See ``ports.EventLog``."""
+        if not self._given or not batch:
+            return batch
+        while self._given and self._given[0].named.seq < batch[0].seq:
+            self._given.popleft()
+        named = {given.named.seq: given.named for given in self._given}
+        lost = {recorded.seq for recorded in batch for given in self._given
+                if recorded.seq in given.holes}  # fmt: skip
+        found = (named.get(r.seq) if r.seq in lost else r for r in batch)
+        return [recorded for recorded in found if recorded is not None]
 
     async def durable(self, seq: int) -> None:
         """See ``ports.EventLog``."""
@@ -225,7 +240,7 @@ class SqliteEventLog:
             last_seq = taken.rows[-1].seq
             connection.execute(sql["write_chain_end"], (last_seq, last_hash))
         self._tried = (last_seq, last_hash)
-        return _Stored(last_seq, last_hash, taken.ticket, taken.states)
+        return _Stored(last_seq, last_hash, taken.ticket, taken.states, taken.given)
 
     def _continue_from(self, connection: sqlite3.Connection) -> _End:
         """The end of the file, which has to be one that we wrote."""
@@ -253,6 +268,8 @@ class SqliteEventLog:
         """In the loop: tell whoever waits, in the order of the appends."""
         self._durable = (stored.seq, stored.hash)
         self._backlog.remove(stored.seq, stored.states)
+        if stored.given is not None:
+            self._given.append(stored.given)
         while self._callbacks and self._callbacks[0][0] <= stored.ticket:
             _ticket, seq, on_durable = self._callbacks.popleft()
             try:

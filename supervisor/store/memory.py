@@ -76,6 +76,10 @@ class MemoryEventLog:
         loop = asyncio.get_running_loop()
         loop.call_soon(self._store, batch, rows, tuple(snapshots), self._last_seq, on_durable)
 
+    def as_stored(self, batch: Sequence[Recorded]) -> Sequence[Recorded]:
+        """See ``ports.EventLog``."""
+        return batch
+
     async def durable(self, seq: int) -> None:
         """See ``ports.EventLog``."""
         if seq <= self._durable_seq:

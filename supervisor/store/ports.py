@@ -87,8 +87,17 @@ class EventLog(Protocol):
 
         Seqs are the caller's and go on where ``last_seq`` ends; anything else is ValueError and
         changes nothing. ``on_durable`` is called once all of it is on disk, in the order of the
-        appends. Nothing queued is lost to a full disk: it is tried again every second. A state
-        given with nothing but progress may be stored later; ``load`` gives the events after it.
+        appends. What is queued is tried again every second while the disk refuses it. Past a bound
+        the oldest progress is given up where the same run has reported again since; what is in the
+        log instead tells ``as_stored``. A state given with nothing but progress may be stored
+        later; ``load`` gives the events after it.
+        """
+        ...
+
+    def as_stored(self, batch: Sequence[Recorded]) -> Sequence[Recorded]:
+        """What the log holds of a batch, for the ``on_durable`` of its append: show only that.
+
+        Without what was given up; the last of that may be an EventsLost that counts it.
         """
         ...
 

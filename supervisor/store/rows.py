@@ -19,7 +19,7 @@ from supervisor.core.run import RunState
 
 LOST = "Lost"
 """Stored name that holds the place of a progress event which was dropped while the disk was full.
-It is no event."""
+It is no event; an EventsLost in the same transaction counts these."""
 
 THINNED = "Thinned"
 """Stored name that holds the place of consecutive progress events which newer ones supersede. It
