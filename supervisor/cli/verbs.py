@@ -65,14 +65,12 @@ VERBS: tuple[Verb, ...] = (
 CLIENTS = frozenset(
     {
         "run", "status", "why", "requests", "answer", "approvals", "logs", "events", "start",
-        "stop", "restart", "pause", "resume", "checkpoints", "journal",
+        "stop", "restart", "pause", "resume", "checkpoints", "journal", "submit", "queue", "task",
+        "dead", "pool",
     }
 )  # fmt: skip
 """With ``--host`` these run here, as clients of the engine there, so that files and the editor are
 those of the operator. Every other verb is about that machine and is run on it."""
-HERE = frozenset({"up", "down", "upgrade-engine", "restart-engine", "config", "doctor", "init"})
-"""With ``--host`` these are run on that machine, because they are about that machine; all others
-run here, as clients of the engine there."""
 HERE = frozenset({"dial", "serve", "completion"})
 """These take ``--host`` as it is, or have no use for it."""
 BY_NAME = {verb.name: verb for verb in VERBS}

@@ -28,7 +28,12 @@ OTHER_PROTOCOL = "protocol"
 READ_ONLY = "read_only"
 """Code of the refusal of a change by such a client."""
 
-READING = frozenset({"hello", "snapshot", "subscribe", "log", "history", "checkpoints", "journal"})
+READING = frozenset(
+    {
+        "hello", "snapshot", "subscribe", "log", "history", "checkpoints", "journal", "queue",
+        "tasks", "task",
+    }
+)  # fmt: skip
 """Methods of a client that only looks; what is not here may change something."""
 
 _KINDS: dict[str, type[LongwatchError]] = {

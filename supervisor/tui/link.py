@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from supervisor.control.greeting import difference
 from supervisor.core.lifecycle import IllegalTransitionError
 from supervisor.core.moment import Moment
 from supervisor.core.record import RecordError
@@ -179,8 +180,16 @@ class EngineLink:
         self._set(replace(self.picture, link=Link.LIVE, link_why=""))
 
     def _take_snapshot(self, plain: Mapping[str, Any]) -> None:
-        self._set_clock(plain.get("now"))
-        self._set(model.from_snapshot(plain, self.picture))
+        try:
+            self._set_clock(plain.get("now"))
+            fresh = model.from_snapshot(plain, self.picture)
+        except (RecordError, KeyError, TypeError, ValueError) as error:
+            # Of another version, perhaps of another protocol: who has to upgrade is said.
+            engine = plain.get("engine")
+            where = self.picture.host or "the engine"
+            told = difference(engine, where) if isinstance(engine, dict) else ""
+            raise LinkLostError(f"its picture cannot be read here. {told or error}") from error
+        self._set(fresh)
 
     async def _follow(self) -> None:
         async for notice in self._backend.notices():

@@ -98,7 +98,12 @@ def _where(picture: Picture) -> str:
     """Machine and directory; a version that is not ours."""
     if picture.hosts:
         living = sum(host.link is Link.LIVE for host in picture.hosts)
-        return f"{living} of {len(picture.hosts)} hosts"
+        others = ", ".join(
+            f"{render.clean(host.name, 30)} has {render.clean(host.engine.version, 20)}"
+            for host in picture.hosts
+            if host.engine.version not in ("", __version__)
+        )
+        return f"{living} of {len(picture.hosts)} hosts" + (f" ({others})" if others else "")
     engine = picture.engine
     where = render.middle(render.clean(engine.directory), 40) if engine.directory else ""
     if not picture.host:
