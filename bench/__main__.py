@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, durable, fleet, flood, growth, restart, tui
+from bench import adoption, calls, durable, fleet, flood, growth, restart, tasks, tui
 from bench.figures import Report, head
 
 PARTS = {
@@ -18,6 +18,7 @@ PARTS = {
     "growth": growth.measure,
     "calls": calls.measure,
     "durable": durable.measure,
+    "tasks": tasks.measure,
     "tui": tui.measure,
 }
 
