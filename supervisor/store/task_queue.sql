@@ -1,8 +1,8 @@
 -- name: add_task
 -- One task at the end of its queue; nothing when its queue knows the key.
 INSERT INTO tasks (id, queue, state, dedup, priority, max_deliveries, boot, due_mono, due_wall,
-    submitted_at, grp, joins)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    submitted_at, grp, joins, payload)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (queue, dedup) WHERE dedup IS NOT NULL DO NOTHING
 RETURNING seq;
 
@@ -17,20 +17,17 @@ SELECT id, state FROM tasks WHERE queue = ? AND dedup = ?;
 
 -- name: wake_due
 -- Delayed tasks that are due become ready.
-UPDATE tasks INDEXED BY tasks_delayed SET state = 'ready', due_mono = NULL, due_wall = NULL
+UPDATE tasks INDEXED BY tasks_due SET state = 'ready', due_mono = NULL, due_wall = NULL
 WHERE state = 'delayed' AND due_mono <= ?;
 
 -- name: lost_leases
 -- Leases that ran out.
-SELECT * FROM tasks INDEXED BY tasks_leased
+SELECT * FROM tasks INDEXED BY tasks_due
 WHERE state = 'leased' AND due_mono <= ? ORDER BY seq;
 
 -- name: next_due
--- When anything of a queue changes by time alone.
-SELECT min(due_mono) FROM (
-    SELECT min(due_mono) AS due_mono FROM tasks WHERE state = 'delayed'
-    UNION ALL SELECT min(due_mono) FROM tasks WHERE state = 'leased'
-);
+-- When anything changes by time alone.
+SELECT min(due_mono) FROM tasks INDEXED BY tasks_due WHERE due_mono IS NOT NULL;
 
 -- name: claim
 -- The first ready tasks of a queue, each with a new fence.
@@ -60,8 +57,11 @@ UPDATE tasks SET due_mono = ?, due_wall = ?, boot = ?
 WHERE id = ? AND fence = ? AND state = 'leased';
 
 -- name: complete
-UPDATE tasks SET state = 'done', finished_at = ?, problem = NULL, due_mono = NULL, due_wall = NULL
-WHERE seq = ?;
+-- Only for who holds the lease.
+UPDATE tasks SET state = 'done', finished_at = ?, problem = NULL, due_mono = NULL, due_wall = NULL,
+    result = ?
+WHERE id = ? AND fence = ? AND state = 'leased'
+RETURNING *;
 
 -- name: delay
 -- Another delivery after a wait.
@@ -86,14 +86,14 @@ SELECT EXISTS (
 
 -- name: group_results
 -- What a join collects, in the order of submission.
-SELECT result FROM tasks JOIN task_results USING (seq)
+SELECT coalesce(tasks.result, task_results.result) FROM tasks LEFT JOIN task_results USING (seq)
 WHERE grp = ? AND queue = ? AND state = 'done' ORDER BY seq;
 
 -- name: group_failed
 SELECT id, problem FROM tasks WHERE grp = ? AND state = 'dead' ORDER BY seq;
 
 -- name: held_by
-SELECT * FROM tasks INDEXED BY tasks_leased WHERE state = 'leased' AND worker = ? ORDER BY seq;
+SELECT * FROM tasks INDEXED BY tasks_due WHERE due_mono IS NOT NULL AND state = 'leased' AND worker = ? ORDER BY seq;
 
 -- name: drop_dead
 DELETE FROM tasks WHERE id = ? AND state = 'dead' RETURNING id;
@@ -110,7 +110,7 @@ SELECT queue, state, n FROM task_counts WHERE n > 0;
 
 -- name: forget_done
 DELETE FROM tasks WHERE seq IN (
-    SELECT seq FROM tasks INDEXED BY tasks_done WHERE state = 'done' AND finished_at < ? ORDER BY finished_at LIMIT ?
+    SELECT seq FROM tasks WHERE state = 'done' AND finished_at < ? ORDER BY seq LIMIT ?
 );
 
 -- name: other_boots

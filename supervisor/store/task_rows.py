@@ -34,6 +34,9 @@ from supervisor.queue.port import StaleLeaseError, TaskRefusedError
 from supervisor.store.queries import queries
 
 Row = sqlite3.Row
+SMALL = 1_000
+"""Characters of a payload or result up to which it stands in the row of its task: moving the row
+then costs no further page, and more would make the narrow table a wide one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ def _add(scene: Scene, task: NewTask) -> Submitted:
     state = TaskState.DELAYED if task.delay_s > 0 else TaskState.READY
     due = now.plus(task.delay_s) if task.delay_s > 0 else None
     task_id = task.id or scene.new_id()
+    is_small = len(task.payload) <= SMALL
     joins = json.dumps(to_plain(task.joins)) if task.joins else None
     added = scene.run(
         "add_task",
@@ -87,11 +91,13 @@ def _add(scene: Scene, task: NewTask) -> Submitted:
         now.wall,
         task.group,
         joins,
+        task.payload if is_small else None,
     ).fetchone()
     if added is None:
         known = scene.run("task_with_key", task.queue, task.key).fetchone()
         return Submitted(known["id"], is_new=False, state=TaskState(known["state"]))
-    scene.run("add_payload", added["seq"], task.payload)
+    if not is_small:
+        scene.run("add_payload", added["seq"], task.payload)
     return Submitted(task_id, is_new=True, state=state)
 
 
@@ -100,9 +106,11 @@ def claim(
 ) -> tuple[list[Lease], float | None]:
     """Leases, and with none the seconds until something of the store changes by time alone."""
     now, until = scene.now, scene.now.plus(lease_s)
-    scene.run("wake_due", now.mono)
-    for lost in scene.run("lost_leases", now.mono).fetchall():
-        _lose(scene, lost)
+    due = scene.run("next_due").fetchone()[0]
+    if due is not None and due <= now.mono:
+        scene.run("wake_due", now.mono)
+        for lost in scene.run("lost_leases", now.mono).fetchall():
+            _lose(scene, lost)
     taken = scene.run_named(
         "claim",
         worker=worker,
@@ -147,12 +155,17 @@ def extend(scene: Scene, tokens: Iterable[str], lease_s: float) -> list[str]:
 
 def complete(scene: Scene, token: str, result: str, then: Sequence[NewTask]) -> bool:
     """Result, end and next tasks; False when this token did it before."""
-    row = _row_of(scene, token)
-    if row is not None and row["state"] == TaskState.DONE and _fits(row, token):
-        return False
-    row = _leased(row, token, TaskMove.COMPLETED)
-    scene.run("add_result", row["seq"], result)
-    scene.run("complete", scene.now.wall, row["seq"])
+    is_small = len(result) <= SMALL
+    small = result if is_small else None
+    row = scene.run("complete", scene.now.wall, small, *_parts(token)).fetchone()
+    if row is None:
+        found = _row_of(scene, token)
+        if found is not None and found["state"] == TaskState.DONE and _fits(found, token):
+            return False
+        _leased(found, token, TaskMove.COMPLETED)
+        raise AssertionError("a lease that is one and was not found")
+    if not is_small:
+        scene.run("add_result", row["seq"], result)
     submit(scene, then)
     _join_if_last(scene, row)
     return True
@@ -212,8 +225,10 @@ def detail(scene: Scene, task_id: str) -> TaskDetail | None:
     row = scene.run("one_task", task_id).fetchone()
     if row is None:
         return None
-    result = scene.run("result", row["seq"]).fetchone()
-    return TaskDetail(task_of(row, scene.now), _payload(scene, row), result[0] if result else None)
+    result: str | None = row["result"]
+    if result is None and (large := scene.run("result", row["seq"]).fetchone()) is not None:
+        result = large[0]
+    return TaskDetail(task_of(row, scene.now), _payload(scene, row), result)
 
 
 def listed(scene: Scene, queue: str | None, state: TaskState, after: str, limit: int) -> list[Task]:
@@ -267,8 +282,8 @@ def _lease(scene: Scene, row: Row) -> Lease:
 
 
 def _payload(scene: Scene, row: Row) -> str:
-    text: str = scene.run("payload", row["seq"]).fetchone()[0]
-    return text
+    text: str | None = row["payload"]
+    return text if text is not None else str(scene.run("payload", row["seq"]).fetchone()[0])
 
 
 def _parts(token: str) -> tuple[str, int]:

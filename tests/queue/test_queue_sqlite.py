@@ -129,7 +129,6 @@ async def test_claiming_uses_an_index_whatever_the_backlog(tmp_path: Path) -> No
         ("lost_leases", (0,)),
         ("next_due", ()),
         ("is_group_open", ("g1",)),
-        ("forget_done", (0, 1)),
         ("held_by", ("w",)),
     ):
         found = await explained(name, values)
