@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from supervisor.core.facts import Fact, MemorySeen
 from supervisor.core.run import RunState
-from supervisor.process.memory import oom_kills, session_bytes
+from supervisor.process.memory import oom_kills, shared_once_bytes
 from supervisor.process.usage import UsageSample
 
 OOM_WINDOW_S = 10.0
@@ -54,7 +54,7 @@ class MemoryWatch:
                 continue  # The sample is that of an attempt before.
             epoch, used = state.epoch, sample.rss_bytes
             if sample.processes > 1:
-                exact = await asyncio.to_thread(session_bytes, pids[run_id])
+                exact = await asyncio.to_thread(shared_once_bytes, sample.pids)
                 used = used if exact is None else exact
             if used > limit:
                 self._feed(run_id, MemorySeen(epoch, used))

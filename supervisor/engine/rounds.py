@@ -41,7 +41,7 @@ class Rounds:
         self._engine = engine
         self._hints = Hints(engine.project.runs_dir)
         self._bounds = LogBounds(engine.project, engine.runs)
-        self._usage = UsageSampler()
+        self._usage = UsageSampler(str(engine.project.state_dir))
         self._intakes = Intakes(engine.tasks.queue, engine.runs)
         self._tasks: list[asyncio.Task[None]] = []
         self.samples: dict[str, Any] = {}

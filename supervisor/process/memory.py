@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-
-from supervisor.process.usage import session_pids
 
 VMSTAT = Path("/proc/vmstat")
 OWN_CGROUP = Path("/proc/self/cgroup")
 CGROUPS = Path("/sys/fs/cgroup")
 
 
-def session_bytes(leader: int) -> int | None:
-    """Memory of all processes of a session, what they share counted once (PSS).
+def shared_once_bytes(pids: Iterable[int]) -> int | None:
+    """Memory of these processes, what they share counted once (PSS).
 
     None where the kernel does not tell. Blocks: some milliseconds for each gigabyte mapped.
     """
-    sizes = [_proportional_bytes(pid) for pid in session_pids(leader)]
+    sizes = [_proportional_bytes(pid) for pid in pids]
     known = [size for size in sizes if size is not None]
     return sum(known) if known else None
 

@@ -6,13 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 from supervisor.core import facts as f
 from supervisor.core.facts import Fact
 from supervisor.core.run import RunState
 from supervisor.engine.memory import OOM_WINDOW_S, MemoryWatch
-from supervisor.process.memory import oom_kills, session_bytes
-from supervisor.process.usage import UsageSample
+from supervisor.process.memory import oom_kills, shared_once_bytes
+from supervisor.process.usage import UsageSample, UsageSampler
 from tests.core.builders import RUN_ID, Story, a_spec
 
 MB = 1_000_000
@@ -83,13 +84,14 @@ async def test_memory_that_processes_share_is_counted_once() -> None:
     )
     try:
         assert process.stdout is not None and process.stdout.readline() == b"up\n"
-        exact = session_bytes(process.pid)
+        sample = UsageSampler().sample({RUN_ID: process.pid})[RUN_ID]
+        exact = shared_once_bytes(sample.pids)
         assert exact is not None and 80 * MB < exact < 160 * MB
         watch, told = watch_of(story_of(process.pid, 160 * MB))
-        await watch.see({RUN_ID: UsageSample(0.0, 340 * MB, 4)}, {RUN_ID: process.pid})
+        await watch.see({RUN_ID: replace(sample, rss_bytes=340 * MB)}, {RUN_ID: process.pid})
         assert told == []
         watch, told = watch_of(story_of(process.pid, 60 * MB))
-        await watch.see({RUN_ID: UsageSample(0.0, 340 * MB, 4)}, {RUN_ID: process.pid})
+        await watch.see({RUN_ID: replace(sample, rss_bytes=340 * MB)}, {RUN_ID: process.pid})
         assert isinstance(told[0], f.MemorySeen) and told[0].used_bytes < 160 * MB
     finally:
         os.killpg(process.pid, signal.SIGKILL)
