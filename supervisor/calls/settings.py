@@ -19,7 +19,7 @@ from supervisor.calls.faults import SettingsError
 from supervisor.core.backoff import Exponential
 from supervisor.core.breaker import BreakerPolicy
 from supervisor.errors import UserError
-from supervisor.services.shared import Limits
+from supervisor.services.terms import Limits
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance

@@ -129,6 +129,18 @@ def block(breaker: Breaker, until: float, why: str) -> Breaker:
     return replace(breaker, blocked_until=until, why=why)
 
 
+def reset(breaker: Breaker) -> Breaker:
+    """Closed by a person, who knows better: failures and asked patience are forgotten."""
+    return Breaker(generation=breaker.generation + 1)
+
+
+def outcomes(breaker: Breaker, policy: BreakerPolicy, now: float) -> tuple[int, int]:
+    """Calls and failures within the window; of one that is not closed there are none."""
+    oldest = _bucket(policy, now) - BUCKETS
+    kept = [bucket for bucket in breaker.buckets if bucket[0] > oldest]
+    return sum(bucket[1] for bucket in kept), sum(bucket[2] for bucket in kept)
+
+
 def _refuse(breaker: Breaker, until: float) -> Admission:
     return Admission(False, breaker.generation, until=until, why=breaker.why)
 

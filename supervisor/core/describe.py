@@ -346,6 +346,10 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.HistoryForgotten: lambda event: (
         f"{event.count} events up to {event.up_to} and {event.runs} finished runs forgotten (age)"
     ),
+    e.BreakerReset: lambda event: (
+        f"breaker of {safe_text(event.service, limit=80)} reset by "
+        f"{safe_text(event.by, limit=60)}, it was {safe_text(event.was, limit=40)}"
+    ),
     e.ConfigApplied: lambda event: (
         f"configuration applied: {safe_text(', '.join(event.agents), limit=240)}"
     ),

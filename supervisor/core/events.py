@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
 from supervisor.core.project_events import (
+    BreakerReset,
     ConfigApplied,
     ConfigRejected,
     EngineStarted,
@@ -26,6 +27,7 @@ from supervisor.core.spec import AgentSpec
 from supervisor.core.task import TaskRef
 
 __all__ = (  # Those of the module beside this one; the rest is below.
+    "BreakerReset",
     "ConfigApplied",
     "ConfigRejected",
     "EngineStarted",

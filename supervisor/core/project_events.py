@@ -78,3 +78,13 @@ class EventsLost(Event):
     until: float
     """When they happened, Unix seconds."""
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerReset(Event):
+    """The operator closed the breaker of a service: calls go out again at once. Not of a run."""
+
+    service: str
+    was: str
+    """How it stood before."""
+    by: str

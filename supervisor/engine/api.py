@@ -22,6 +22,7 @@ from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.journal_calls import JournalCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 from supervisor.engine.queue_calls import QueueCalls
+from supervisor.engine.service_calls import ServiceCalls
 from supervisor.process.keeper_orders import KeeperError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Api:
         self._answers = AnswerCalls(engine)
         self._journal = JournalCalls(engine)
         self._queue = QueueCalls(engine)
+        self._services = ServiceCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -71,6 +73,8 @@ class Api:
             "requeue": self._queue.requeue,
             "drop": self._queue.drop,
             "pool": self._queue.pool,
+            "services": self._services.show,
+            "service_reset": self._services.reset,
         }
 
     async def hello(self, connection: Connection, params: dict[str, Any]) -> Any:

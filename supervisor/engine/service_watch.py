@@ -23,7 +23,7 @@ class ServiceWatch:
     ) -> None:
         self._active = active
         self._feed = feed
-        self._shared = shared
+        self.shared = shared
         self._sent: dict[str, Sent | None] = {}
 
     async def look(self) -> None:
@@ -33,7 +33,7 @@ class ServiceWatch:
             self._sent.clear()
             return
         standings = await asyncio.to_thread(
-            lambda: {service: self._shared.standing(service) for service in waiting}
+            lambda: {service: self.shared.standing(service) for service in waiting}
         )
         for service, standing in standings.items():
             # The runs may have moved on while the file was read.

@@ -27,11 +27,14 @@ from supervisor.core.breaker import (
     block,
     give_back,
     record,
+    reset,
 )
 from supervisor.core.moment import Moment
 from supervisor.core.rate import correct, reserve
 from supervisor.errors import EnvironmentFaultError
 from supervisor.process.identity import moment_now
+from supervisor.services.terms import SCHEMA as TERMS_SCHEMA
+from supervisor.services.terms import Limits, ServiceView, Terms, read_terms, view, write_terms
 
 T = TypeVar("T")
 
@@ -42,16 +45,6 @@ BUSY_TIMEOUT_S = 2.0
 _SCHEMA = """CREATE TABLE IF NOT EXISTS service (
     name TEXT PRIMARY KEY, boot TEXT NOT NULL, breaker TEXT NOT NULL,
     requests_due REAL NOT NULL, tokens_due REAL NOT NULL) WITHOUT ROWID"""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """What all callers together may use; None is no limit."""
-
-    requests_per_minute: float | None = None
-    tokens_per_minute: float | None = None
-    burst_s: float = 10.0
-    """What may go out at once after a quiet time, in seconds' worth of the rate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +88,8 @@ class SharedServices:
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._pid = 0
+        self._terms: dict[str, Terms] = {}
+        """With what each service was last called by this process."""
         self.problem: str | None = None
         """Why nothing is shared: calls go out as if this process were alone."""
 
@@ -125,7 +120,9 @@ class SharedServices:
             row.breaker = record(row.breaker, policy, now.mono, admission, failure)
             return _standing(row.breaker, now.mono)
 
-        return self._change(name, now, change) or _UNKNOWN
+        standing = self._change(name, now, change) or _UNKNOWN
+        self._tell_terms(name, policy)
+        return standing
 
     def give_back(self, name: str, admission: Admission) -> None:
         """An admitted call ended without telling anything about the service."""
@@ -149,8 +146,27 @@ class SharedServices:
 
         self._change(name, now, change)
 
+    def reset(self, name: str) -> Standing | None:
+        """Close the breaker of ``name`` and forget what it was asked to wait for.
+
+        How it stood before; None for a service that nobody ever called.
+        """
+        now = self._clock()
+        if name not in self.standings():
+            return None
+
+        def change(row: _Row) -> Standing:
+            before = _standing(row.breaker, now.mono)
+            row.breaker = reset(row.breaker)
+            return before
+
+        return self._change(name, now, change)
+
     def reserve(self, name: str, limits: Limits, tokens: float) -> float:
         """Take one request and ``tokens`` from the shared limits; seconds to wait first."""
+        known = self._terms.get(name, Terms())
+        if known.limits != limits:
+            self._terms[name] = Terms(known.policy, limits)  # Told with the outcome.
         if limits.requests_per_minute is None and limits.tokens_per_minute is None:
             return 0.0
         now = self._clock()
@@ -199,6 +215,29 @@ class SharedServices:
             return {name: _standing(row.breaker, now.mono) for name, row in rows.items()}
 
         return self._reading(read) or {}
+
+    def overview(self) -> list[ServiceView]:
+        """Everything known of each service that was ever called, by name; for people."""
+        now = self._clock()
+
+        def read(connection: sqlite3.Connection) -> list[ServiceView]:
+            terms = read_terms(connection)
+            names = [row[0] for row in connection.execute("SELECT name FROM service ORDER BY name")]
+            rows = {name: _read(connection, name, now.boot) for name in names}
+            return [
+                view(name, row.breaker, (row.requests_due, row.tokens_due), terms.get(name), now)
+                for name, row in rows.items()
+            ]
+
+        return self._reading(read) or []
+
+    def _tell_terms(self, name: str, policy: BreakerPolicy) -> None:
+        """Store with what a service is called, when that is news: only people read it."""
+        told = self._terms.get(name, Terms())
+        if told.policy != policy or not told.is_told:
+            terms = Terms(policy, told.limits, is_told=True)
+            self._guarded(lambda connection: write_terms(connection, name, terms))
+            self._terms[name] = terms
 
     def close(self) -> None:
         """Nothing is open after this; the next use opens it again."""
@@ -287,6 +326,7 @@ def _open(directory: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = OFF")  # soft state: a power cut may take it
         connection.execute(_SCHEMA)
+        connection.execute(TERMS_SCHEMA)
     except BaseException:
         connection.close()
         raise

@@ -24,13 +24,15 @@ from textual.worker import Worker
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
 from supervisor.tui import actions, garbage, guard, keymap, keys, render, terminal, theme, view
+from supervisor.tui.carrying import WHO, CarryingApp
 from supervisor.tui.fleet import make_link
-from supervisor.tui.guard import GuardedApp, GuardedDriver
+from supervisor.tui.guard import GuardedDriver
 from supervisor.tui.link import Backend, CallError
 from supervisor.tui.many import everything
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
 from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
+from supervisor.tui.places import make_place
 from supervisor.tui.render import Part
 from supervisor.tui.screens.always import AlwaysScreen
 from supervisor.tui.screens.approvals import ApprovalsScreen
@@ -52,8 +54,6 @@ BUG_STATUS = 70
 """EX_SOFTWARE: we failed, not the operator."""
 NO_COLOR = "NO_COLOR"
 """https://no-color.org: set to anything, even to nothing, as Textual reads it."""
-WHO = "tui"
-"""How this client signs what it does."""
 
 
 class PictureChanged(Message):
@@ -64,7 +64,7 @@ class PictureChanged(Message):
         return isinstance(message, PictureChanged)
 
 
-class LongwatchApp(GuardedApp):
+class LongwatchApp(CarryingApp):
     """The application. Everything it needs comes as arguments, so tests can script it."""
 
     TITLE = "longwatch"
@@ -94,14 +94,14 @@ class LongwatchApp(GuardedApp):
         ``on_settled`` is called once, when what lives long is there.
         """
         # NO_COLOR: the terminal's own two colours, and Textual then takes out the rest.
-        super().__init__(driver_class=driver, ansi_color=NO_COLOR in os.environ or None)
+        link = make_link(backend, self._changed, clock)
+        ansi = NO_COLOR in os.environ or None
+        super().__init__(link, clock, driver_class=driver, ansi_color=ansi)
         self._settings = settings
         keymap.use(settings.keymap)
         self.set_keymap(settings.keymap)
-        self._clock = clock
         self._tick_s = tick_s
         self._on_settled = on_settled
-        self._link = make_link(backend, self._changed, clock)
         self._tail: Tail | None = None
         self._tail_worker: Worker[None] | None = None
         self._undo_signals: Callable[[], None] | None = None
@@ -326,25 +326,15 @@ class LongwatchApp(GuardedApp):
         """Stop everything, once confirmed."""
         self._ask(actions.plan_stop_all(self.picture))
 
-    def _ask(self, plan: actions.Plan) -> None:
-        def decided(yes: bool | None) -> None:
-            if yes:
-                self._carry_out(plan)
+    # -- places -------------------------------------------------------------------------------
 
-        self.push_screen(ConfirmScreen(plan.question, self._clock), decided)
-
-    def _carry_out(self, plan: actions.Plan) -> None:
-        self.run_worker(self._carry(plan), name=plan.method)
-
-    async def _carry(self, plan: actions.Plan) -> None:
-        try:
-            await self._link.call(plan.method, **plan.params, by=WHO)
-        except CallError as error:
-            self.say((f" ✗ {error.what} {error.fix}", theme.BAD))
+    def action_go(self, place: str) -> None:
+        """To another screen; from one of them to the next without piling them up."""
+        state, agent = self._here()
+        made = make_place(place, state, agent)
+        if type(self.screen) is type(made):
             return
-        self.say((f" ✓ {plan.done}", theme.DONE))
-        if plan.leaves:
-            self.exit(0)
+        self.push_screen(made)
 
     # -- the rest -----------------------------------------------------------------------------
 

@@ -7,11 +7,12 @@ Owns: every key of the interface. Must never be bypassed by a widget with a bind
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from textual.binding import Binding, BindingType
 
-from supervisor.tui import keymap
+from supervisor.tui import keymap, place_keys
+from supervisor.tui.key import Key as Key  # noqa: PLC0414  told again from here
 
 ALWAYS = "always"
 EVERYWHERE = "everywhere"
@@ -46,6 +47,7 @@ SCOPES: dict[str, str] = {
     MENU: "When choosing what to do to many runs",
     SWEEP: "When asked to confirm something for many runs",
     ALIKE: "When a question of several runs is answered for all of them",
+    **place_keys.SCOPES,
     HELP: "In the help",
 }
 ALSO: dict[str, tuple[str, ...]] = {
@@ -61,31 +63,9 @@ ALSO: dict[str, tuple[str, ...]] = {
     SWEEP: (ALWAYS,),
     ALIKE: (ALWAYS,),
     HELP: (ALWAYS,),
+    **dict.fromkeys(place_keys.SCOPES, (EVERYWHERE, ALWAYS)),
 }
 """Scopes whose keys work in a scope too; a request and a confirmation take all keys alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """One thing a key does."""
-
-    id: str
-    keys: str
-    """Textual key names, joined by commas."""
-    action: str
-    label: str
-    """One or two words, for the footer and the palette."""
-    tooltip: str
-    """One sentence, for the help."""
-    scope: str
-    rank: int = 0
-    """Place in the footer, 1 first to stay when it is narrow; 0 is not shown there."""
-    shown: str = ""
-    """How the keys are written for people; empty is as they are."""
-    asks: bool = False
-    """Destructive: does nothing before the operator confirmed it."""
-    priority: bool = False
-    """Works while a text field has the focus."""
 
 
 def _reading(name: str, scope: str) -> tuple[Key, ...]:
@@ -108,6 +88,7 @@ _TABLE: tuple[Key, ...] = (
         9, "Ctrl+P"),
     Key("app.approvals", "A", "approvals", "approvals", "What is approved always, and ending it",
         EVERYWHERE),
+    *place_keys.EVERYWHERE_KEYS,
     Key("app.theme", "T", "theme", "theme", "The next theme: dark, light, high contrast, the "
         "terminal's 16 colours", EVERYWHERE),
     Key("app.interrupt", "ctrl+c", "leave", "leave now", "Leave, also out of a text field; the "
@@ -206,6 +187,7 @@ _TABLE: tuple[Key, ...] = (
         2, "1-4"),
     Key("standing.no", "n,escape", "no", "no", "Back to the request; nothing is approved",
         STANDING, 3, "n Esc"),
+    *place_keys.KEYS,
     Key("confirm.yes", "y", "yes", "yes", "Do it", CONFIRM, 1),
     Key("confirm.no", "n,escape", "no", "no", "Leave everything as it is", CONFIRM, 2, "n Esc"),
     Key("many.option", "1,2,3,4,5,6,7,8,9", OPTION, "choose", "What to do; all of it is shown "
@@ -281,9 +263,9 @@ def active_in(scope: str) -> list[Key]:
 def in_footer(scope: str) -> list[Key]:
     """What the footer offers in a scope, the most needed first."""
     own = [key for key in active_in(scope) if key.rank]
-    if scope != LOG:
-        return sorted(own, key=lambda key: key.rank)
-    return sorted((key for key in own if key.scope == LOG), key=lambda key: key.rank)
+    if scope == LOG or scope in place_keys.SCOPES:
+        own = [key for key in own if key.scope == scope]
+    return sorted(own, key=lambda key: key.rank)
 
 
 def bindings(*scopes: str) -> list[BindingType]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Request
+
+if TYPE_CHECKING:
+    from supervisor.tui.actions import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +57,31 @@ class LogWanted(Message):
         super().__init__()
         self.run_id = run_id
         self.stream = stream
+
+
+class CallWanted(Message):
+    """Ask the engine something that changes nothing, and hand back what it says."""
+
+    def __init__(
+        self,
+        method: str,
+        taken: Callable[[Any], None],
+        refused: Callable[[str], None],
+        **params: Any,
+    ) -> None:
+        """``refused`` gets one clean sentence. Neither is called after the screen has gone."""
+        super().__init__()
+        self.method = method
+        self.taken = taken
+        self.refused = refused
+        self.params = params
+
+
+class PlanWanted(Message):
+    """Carry this out; what ends or loses something asks first."""
+
+    def __init__(self, plan: Plan, done: Callable[[], None] | None = None) -> None:
+        """``done`` is called once the engine took it."""
+        super().__init__()
+        self.plan = plan
+        self.done = done

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from tui_places import places_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
 
 from supervisor.tui.app import LongwatchApp
@@ -55,6 +56,13 @@ SCENES: tuple[Scene, ...] = (
         "always", "Before an approval is given for good.", ("i", ARMED, "G", ARMED, "a"), "30 days"
     ),
     Scene("approvals", "What is approved for good, and ending it.", ("A",), "approved"),
+    Scene(
+        "services",
+        "External services: what is broken, and when it is tried again.",
+        ("S",),
+        "a probe in",
+        world=places_world,
+    ),
     Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
     Scene("help", "Every key.", ("question_mark",), "keys"),
     Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),

@@ -72,6 +72,8 @@ class World:
         self.agents: list[AgentSpec] = []
         self.samples: dict[str, dict[str, Any]] = {}
         self.logs: dict[tuple[str, str], bytes] = {}
+        self.answers: dict[str, Any] = {}
+        """By method of the socket: what it answers, or what makes the answer of the parameters."""
 
     def happen(self, run_id: str, event: Event, offset_s: float = 0.0) -> dict[str, Any]:
         """Apply an event and return it as the socket would carry it."""

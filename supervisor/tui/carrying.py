@@ -1,0 +1,80 @@
+"""The part of the application that carries out what screens ask for.
+
+Owns: that what ends or loses something asks first, and that a call that is refused is said. Must
+never decide what a verb means: ``actions`` and the screens make the plans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from supervisor.core.text import safe_text
+from supervisor.tui import actions, theme
+from supervisor.tui.fleet import FleetLink
+from supervisor.tui.guard import GuardedApp
+from supervisor.tui.link import CallError, EngineLink
+from supervisor.tui.messages import CallWanted, PlanWanted
+from supervisor.tui.render import Part
+from supervisor.tui.screens.confirm import ConfirmScreen
+
+WHO = "tui"
+"""How this client signs what it does."""
+
+
+def _nothing() -> None:
+    """After what needs nothing done after it."""
+
+
+class CarryingApp(GuardedApp):
+    """Asks, calls, and says what became of it."""
+
+    def __init__(
+        self, link: EngineLink | FleetLink, clock: Callable[[], float], **settings: Any
+    ) -> None:
+        """``clock`` is monotonic seconds; ``settings`` are Textual's."""
+        super().__init__(**settings)
+        self._link = link
+        self._clock = clock
+
+    def say(self, *parts: Part) -> None:
+        """One line on what became of the last action."""
+        raise NotImplementedError
+
+    def _ask(self, plan: actions.Plan, done: Callable[[], None] = _nothing) -> None:
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self._carry_out(plan, done)
+
+        self.push_screen(ConfirmScreen(plan.question, self._clock), decided)
+
+    def _carry_out(self, plan: actions.Plan, done: Callable[[], None] = _nothing) -> None:
+        self.run_worker(self._carry(plan, done), name=plan.method)
+
+    async def _carry(self, plan: actions.Plan, done: Callable[[], None]) -> None:
+        try:
+            await self._link.call(plan.method, **plan.params, by=WHO)
+        except CallError as error:
+            self.say((f" ✗ {error.what} {error.fix}", theme.BAD))
+            return
+        self.say((f" ✓ {plan.done}", theme.DONE))
+        done()
+        if plan.leaves:
+            self.exit(0)
+
+    def on_plan_wanted(self, message: PlanWanted) -> None:
+        """Do it, or ask first."""
+        do = self._ask if message.plan.question else self._carry_out
+        do(message.plan, message.done or _nothing)
+
+    def on_call_wanted(self, message: CallWanted) -> None:
+        """Ask the engine for a screen."""
+        self.run_worker(self._fetch(message), name=message.method)
+
+    async def _fetch(self, message: CallWanted) -> None:
+        try:
+            said = await self._link.call(message.method, **message.params)
+        except CallError as error:
+            message.refused(safe_text(f"{error.what} {error.fix}".strip(), limit=300))
+        else:
+            message.taken(said)

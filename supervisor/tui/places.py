@@ -1,0 +1,19 @@
+"""The screens beside the dashboard, by name; each is imported when somebody first goes there.
+
+The first picture must not pay for screens that nobody has asked for.
+"""
+
+from __future__ import annotations
+
+from supervisor.core.run import RunState
+from supervisor.tui.screens.base import PictureScreen
+
+
+def make_place(name: str, state: RunState | None, agent: str | None) -> PictureScreen:
+    """The screen of that name; ``state`` and ``agent`` are what a key means where one stands."""
+    del state, agent
+    if name == "services":
+        from supervisor.tui.screens.services import ServicesScreen
+
+        return ServicesScreen()
+    raise ValueError(f"no screen {name!r}")

@@ -1,0 +1,90 @@
+"""A list of ready lines in which one is marked: the base of tables that are read line by line.
+
+Owns: the mark, and keeping it in view and on the same thing when others come and go. A heading
+or a second line of the same thing is part of it: several lines may have the same key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+from textual.message import Message
+from textual.strip import Strip
+from textual.visual import Visual
+
+from supervisor.tui.widgets.lines import Lines
+
+
+class PickList(Lines):
+    """Lines with keys, one of them marked."""
+
+    DEFAULT_CSS = """
+    PickList { padding: 0; & > .pick-list--chosen { background: $lw-cursor; } }
+    """
+    COMPONENT_CLASSES = {"pick-list--chosen"}  # noqa: RUF012  Textual's API
+
+    class Chosen(Message):
+        """Another one is marked."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
+        super().__init__(id=id)
+        self._owner: Sequence[str] = ()
+        self.chosen: str | None = None
+        """Key of what is marked; None when there is nothing."""
+
+    def fill(self, rows: Sequence[tuple[str, Content]]) -> None:
+        """Show these; an empty key is a line that cannot be marked."""
+        self._owner = [key for key, _ in rows]
+        before = self.chosen
+        if before not in self._owner:
+            self.chosen = next((key for key in self._owner if key), None)
+        self.set_lines([content for _, content in rows])
+        self.refresh()
+        if before != self.chosen:
+            self.post_message(self.Chosen())
+
+    def keys(self) -> list[str]:
+        """What can be marked, in order."""
+        return list(dict.fromkeys(key for key in self._owner if key))
+
+    def move(self, by: int) -> None:
+        """Mark the one so many further on, as far as there are any."""
+        keys = self.keys()
+        if self.chosen in keys:
+            self.choose(keys[max(0, min(len(keys) - 1, keys.index(self.chosen) + by))])
+
+    def move_to(self, place: int) -> None:
+        """Mark by place; -1 is the last."""
+        if keys := self.keys():
+            self.choose(keys[place])
+
+    def choose(self, key: str) -> None:
+        """Mark this one, if it is there, and bring all of it into view."""
+        rows = [row for row, owner in enumerate(self._owner) if owner == key]
+        if not rows:
+            return
+        is_other = key != self.chosen
+        self.chosen = key
+        top, height = self.scroll_offset.y, max(1, self.size.height)
+        if rows[0] < top or key == self.keys()[0]:
+            self.scroll_to(y=0 if key == self.keys()[0] else rows[0], animate=False)
+        elif rows[-1] >= top + height:
+            self.scroll_to(y=rows[-1] - height + 1, animate=False)
+        self.refresh()
+        if is_other:
+            self.post_message(self.Chosen())
+
+    @property
+    def page(self) -> int:
+        """Lines in view, less one that stays."""
+        return max(1, self.size.height - 1)
+
+    def render_line(self, y: int) -> Strip:
+        """One row; those of what is marked stand out."""
+        row = self.scroll_offset.y + y
+        if row >= len(self._owner) or not self._owner[row] or self._owner[row] != self.chosen:
+            return super().render_line(y)
+        style = self.visual_style + self.get_visual_style("pick-list--chosen")
+        cut = self.lines[row].truncate(self.room, ellipsis=True)
+        return Visual.to_strips(self, cut, self.room, 1, style, pad=True)[0]
