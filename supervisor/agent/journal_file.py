@@ -13,6 +13,7 @@ import os
 from _thread import allocate_lock
 from binascii import crc32
 
+from supervisor.agent.acknowledged import acknowledgement
 from supervisor.agent.faults import AgentFaultError, JournalDamagedError
 from supervisor.agent.fence import Fence
 from supervisor.agent.run_files import JOURNAL, RunFiles, sync_directory, write_all
@@ -50,6 +51,7 @@ class JournalFile:
         self._lock = allocate_lock()
         self._waiting: list[_Write] = []
         self._is_led = False
+        self._acknowledgement = acknowledgement(files)
         self.is_dirty = False
         """Whether written lines still wait for their sync."""
 
@@ -149,6 +151,8 @@ class JournalFile:
         if must_sync:
             self.is_dirty = False
         self._size += len(lines)
+        if must_sync and self._acknowledgement is not None:
+            self._acknowledgement.wait(self._size)
         # Another attempt may have written between the look above and our write.
         if os.fstat(descriptor).st_size != self._size:
             self._pass_over(descriptor)

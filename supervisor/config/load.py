@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from supervisor.config import names
 from supervisor.config.durations import format_duration
 from supervisor.config.explain import explain, unknown_key
+from supervisor.config.fleet import FleetTable
 from supervisor.config.hosts import HostTable
 from supervisor.config.model import (
     AgentTable,
@@ -47,6 +48,8 @@ class Config:
     """What each agent is for; only those that have one."""
     notify: NotifySettings
     """Who is told what."""
+    fleet: FleetTable | None
+    """Where several machines share their tasks; None for this one alone."""
     hosts: dict[str, HostTable]
     """Other machines, by the name that ``--host`` takes."""
     pools: dict[str, PoolSpec]
@@ -108,6 +111,7 @@ class _Reading:
             agents={name: spec for name, (spec, _) in agents.items()},
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify=notify_settings(notify),
+            fleet=self._fleet(data.get("fleet")),
             hosts=self._plain_tables(HostTable, "hosts"),
             pools=read_pools(
                 data,
@@ -128,6 +132,17 @@ class _Reading:
             ),
             sha256=self._source.sha256,
         )
+
+    def _fleet(self, raw: Any) -> FleetTable | None:
+        table = self._table(FleetTable, raw, ("fleet",)) if raw is not None else None
+        if table is None or table.engine is None:
+            return None
+        if not table.servers:
+            self._problem(
+                ("fleet", "servers"), "it is missing", "at least one address",
+                'Add: servers = ["nats://host:4222"]',
+            )  # fmt: skip
+        return table
 
     def _plain_tables(
         self, kind: type[T], section: str, *, are_names_ours: bool = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from supervisor.config.fleet import FleetTable
 from supervisor.config.hosts import HostTable
 from supervisor.config.model import AgentTable, PipelineTable, PoolTable, Table, TuiTable
 from supervisor.config.notify import NotifyTable
@@ -19,6 +20,7 @@ class ConfigTables(Table):
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     budget: BudgetTable = Field(default_factory=BudgetTable)
     notify: NotifyTable = Field(default_factory=NotifyTable)
+    fleet: FleetTable = Field(default_factory=FleetTable)
     hosts: dict[str, HostTable] = Field(default_factory=dict)
     pools: dict[str, PoolTable] = Field(default_factory=dict)
     pipelines: dict[str, PipelineTable] = Field(default_factory=dict)

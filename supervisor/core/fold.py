@@ -121,6 +121,7 @@ def _created(run_id: str, event: e.RunCreated, at: Moment) -> RunState:
         reason=event.reason,
         status_since=at,
         task=event.task,
+        epoch=event.task.epoch_floor if event.task is not None else 0,
     )
 
 
@@ -295,7 +296,7 @@ def _spec_changed(state: RunState, event: e.SpecChanged, _at: Moment) -> RunStat
 
 
 def _task_delivered(state: RunState, event: TaskDelivered, _at: Moment) -> RunState:
-    return changed(state, task=event.task)
+    return changed(state, task=event.task, epoch=max(state.epoch, event.task.epoch_floor))
 
 
 def _task_settled(state: RunState, event: TaskSettled, _at: Moment) -> RunState:

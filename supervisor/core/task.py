@@ -275,5 +275,9 @@ class TaskRef:
     """From 1."""
     max_deliveries: int
     group: str | None = None
+    is_shared: bool = False
+    """Other machines may go on with it: its files travel, and steps wait for the servers."""
+    epoch_floor: int = 0
+    """Epochs up to here were used on another machine: the next attempt gets a higher one."""
     outcome: str = ""
     """How this delivery was settled: completed, retried, dead, released or lost; empty before."""

@@ -55,6 +55,8 @@ def build_environment(
     )
     if state.task is not None:
         env["LONGWATCH_TASK_FILE"] = str(run_dir / TASK_NAME)
+        if state.task.is_shared:
+            env["LONGWATCH_JOURNAL_ACK"] = "1"
     if services_file is not None:
         env["LONGWATCH_SERVICES_FILE"] = str(services_file)
     if shared := own.get("LONGWATCH_SHARED_DIR"):

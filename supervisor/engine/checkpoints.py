@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from supervisor.config.paths import Project
+from supervisor.core.facts import CheckpointSeen
 from supervisor.core.run import Checkpoint, RunState
 from supervisor.errors import EnvironmentFaultError
 from supervisor.protocol.atomic import write_atomic, write_atomic_within
+from supervisor.protocol.checkpoint import checkpoint_check
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import CHECKPOINT_LIMIT_BYTES, read_bytes
 
@@ -49,6 +51,23 @@ def keep(project: Project, run_id: str, generation: int, data: bytes) -> None:
     directory = project.checkpoints_dir(run_id)
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     write_atomic(directory / str(generation), data)
+
+
+def adopt_checkpoint(
+    project: Project, run_id: str, name: str, generation: int
+) -> CheckpointSeen | None:
+    """Keep the file that another machine left as ``generation``; what to feed, None without one.
+
+    Blocks. What is torn or somebody else's is left where it is: the run starts without it.
+    """
+    data = read_bytes(project.run_dir(run_id), name, limit_bytes=CHECKPOINT_LIMIT_BYTES)
+    if isinstance(data, Problem):
+        return None
+    checked = checkpoint_check(data, run_id, name)
+    if isinstance(checked, Problem):
+        return None
+    keep(project, run_id, generation, data)
+    return CheckpointSeen(checked.sha256, checked.size_bytes, checked.epoch, checked.sequence)
 
 
 def sweep(project: Project, state: RunState) -> None:

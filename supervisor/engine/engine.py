@@ -10,7 +10,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import sys
 import time
 import traceback
@@ -36,9 +35,11 @@ from supervisor.engine.api import Api
 from supervisor.engine.attempts import Attempts
 from supervisor.engine.common_cause import CommonCause
 from supervisor.engine.departure import Departure
+from supervisor.engine.fleet import open_queue
 from supervisor.engine.history import History, close_log
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
+from supervisor.engine.luggage import Luggage
 from supervisor.engine.memory import MemoryWatch
 from supervisor.engine.notifier import Notifier
 from supervisor.engine.observe import Observer
@@ -57,7 +58,6 @@ from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
 from supervisor.services.shared import SharedServices
 from supervisor.store.event_log import SqliteEventLog
-from supervisor.store.task_queue import SqliteTaskQueue
 
 
 class Engine:
@@ -75,6 +75,9 @@ class Engine:
         self.memory: MemoryWatch
         self.services: ServiceWatch
         self.notifier: Notifier
+        self.luggage: Luggage | None = None
+        """What shared tasks have with them."""
+        self._config_problems: list[str] = []
         self.tasks: Tasks
         self.pools: Pools
         self.departure: Departure
@@ -132,6 +135,7 @@ class Engine:
         self._keeper = await KeeperLink.open(on_exited=self._exited, on_lost=self._keeper_lost)
         stack.callback(self._keeper.close)
         self.specs = Specs(self.project, self.secrets)
+        self._config_problems = self.specs.load()
         self.runs = Runs(
             self._log,
             self.clock,
@@ -162,7 +166,7 @@ class Engine:
         self.services = ServiceWatch(self.runs.active, self.feed, shared)
         self._common_cause = CommonCause(self.runs.state, self.feed)
         self.notifier = Notifier(self.project.outbox, log, self.runs, self.clock)
-        await self._open_queue(log)
+        await self._open_queue(stack, log)
         self._attempts = Attempts(
             self.project,
             self._keeper,
@@ -178,9 +182,8 @@ class Engine:
             self._server.register(method, handler)
         self.rounds = Rounds(self)
 
-    async def _open_queue(self, log: SqliteEventLog) -> None:
-        queue = await SqliteTaskQueue.open(log.database, self.clock)
-        self.tasks = Tasks(self, queue, f"{socket.gethostname()}:{self.project.directory}")
+    async def _open_queue(self, stack: AsyncExitStack, log: SqliteEventLog) -> None:
+        self.tasks, self.luggage = await open_queue(self, log, stack)
         self.pools = Pools(self, self.tasks)
         self.departure = Departure(
             self.runs, self._performer, self._keeper, (self.tasks, self.pools), self._leave.set
@@ -192,7 +195,7 @@ class Engine:
         hello = await self._keeper.hello()
         self._keeper_pid, self._keeper_version = hello.pid, hello.version
         self.runs.note(e.EngineStarted(__version__, os.getpid()))
-        problems = self.specs.load()
+        problems = self._config_problems
         if problems:
             self.runs.note(e.ConfigRejected(tuple(problems)))
         else:
@@ -256,6 +259,8 @@ class Engine:
             if state.status is Status.SUCCEEDED:
                 self.secrets.forget_run(run_id)
             self.tasks.see(run_id)
+            if self.luggage is not None:
+                self.luggage.see(recorded)
             self._common_cause.see(recorded)
             self._spending.see(recorded, self.specs.budget)
         if self.has_audience:
@@ -322,6 +327,8 @@ class Engine:
         state = self.runs.state(run_id)
         if state is not None and state.status not in FINAL:
             self._observer.look(run_id, hinted)
+            if self.luggage is not None and hinted:
+                self.luggage.hinted(run_id, hinted)
 
     def samples(self) -> dict[str, Any]:
         """Newest CPU and memory of each living run."""

@@ -15,7 +15,6 @@ from supervisor.core.pool import PoolSpec, workers_busy
 from supervisor.core.task import Lease
 from supervisor.engine.tasks import Tasks
 from supervisor.errors import LongwatchError
-from supervisor.queue.port import LEASE_S
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
@@ -36,6 +35,7 @@ class Pools:
         self._tasks = tasks
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._leases: asyncio.Task[None] | None = None
+        self._recovering = asyncio.Lock()
         self._resized: dict[str, int] = {}
         """Numbers of workers set by hand, until config.toml is applied anew."""
 
@@ -86,10 +86,21 @@ class Pools:
     async def _serve(self, name: str) -> None:
         while (pool := self._tasks.pools.get(name)) is not None:
             try:
+                if not self._tasks.is_recovered:
+                    await self._recover()
+                    continue
                 await self._fill(pool)
             except (LongwatchError, OSError) as error:
                 _say(f"pool {name}: {error}")
                 await asyncio.sleep(REST_S)
+
+    async def _recover(self) -> None:
+        """Again what failed at the start; one pool does it for all."""
+        async with self._recovering:
+            if not self._tasks.is_recovered:
+                await self._tasks.recover()
+        if not self._tasks.is_recovered:
+            await asyncio.sleep(REST_S)
 
     async def _fill(self, pool: PoolSpec) -> None:
         bell = self._tasks.bell
@@ -98,7 +109,11 @@ class Pools:
             await bell.wait()
             return
         found = await self._tasks.queue.claim(
-            pool.name, self._tasks.worker, LEASE_S, limit=min(free, AT_ONCE), wait_s=WAIT_S
+            pool.name,
+            self._tasks.worker,
+            self._tasks.lease_s,
+            limit=min(free, AT_ONCE),
+            wait_s=WAIT_S,
         )
         # The number may have been lowered while the claim waited.
         free = max(0, self.workers(pool) - self.busy(pool.name))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from supervisor.config.fleet import FleetTable
 from supervisor.config.load import load_config
 from supervisor.config.notify import NO_NOTIFICATIONS
 from supervisor.config.paths import Project
@@ -27,6 +28,8 @@ class Specs:
         self._seen: Signature | None = None
         self.pools: dict[str, PoolSpec] = {}
         """Workers of queues, by queue."""
+        self.fleet: FleetTable | None = None
+        """Where tasks are shared; what it is at the engine's start counts."""
         self.notify = NO_NOTIFICATIONS
         """Who is told what."""
         self.budget: Budget | None = None
@@ -48,6 +51,7 @@ class Specs:
         }
         self.budget = config.budget
         self.notify = config.notify
+        self.fleet = config.fleet
         try:
             write_atomic(self._project.services_file, config.services_file)
         except LongwatchError as error:

@@ -31,7 +31,8 @@ from supervisor.core.pool import (
 )
 from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.task import Lease, NewTask, TaskRef, TaskState
-from supervisor.errors import LongwatchError
+from supervisor.engine.checkpoints import adopt_checkpoint
+from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import read_object
 from supervisor.protocol.task import (
@@ -47,6 +48,8 @@ from supervisor.queue.port import LEASE_S, StaleLeaseError, TaskQueue, TaskRefus
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
 
+REST_S = 1.0
+"""Until something that may pass is tried again."""
 QUEUE = "the queue"
 """Who starts and stops a task's run, in the log."""
 
@@ -54,10 +57,15 @@ QUEUE = "the queue"
 class Tasks:
     """Between the queue and the runs."""
 
-    def __init__(self, engine: Engine, queue: TaskQueue, worker: str) -> None:
+    def __init__(
+        self, engine: Engine, queue: TaskQueue, worker: str, *, lease_s: float = LEASE_S
+    ) -> None:
         self._engine = engine
         self.queue = queue
         self.worker = worker
+        self.lease_s = lease_s
+        self.is_recovered = False
+        """Whether what this machine held was looked through; before that nothing is claimed."""
         self._settling: dict[str, asyncio.Task[None]] = {}
         self._random = random.SystemRandom()
         self.bell = asyncio.Event()
@@ -77,19 +85,32 @@ class Tasks:
 
     async def begin(self, lease: Lease, spec: PoolSpec) -> None:
         """Have the task's run work on this delivery; raises LongwatchError when it cannot."""
-        engine, task = self._engine, lease.task
+        engine, task, luggage = self._engine, lease.task, self._engine.luggage
+        state = engine.runs.state(task.id) or await engine.runs.bring_back(task.id)
+        floor = 0
+        if state is None or state.status in FINAL - {Status.SUCCEEDED}:
+            await asyncio.to_thread(self._prepare, lease)
+            floor = await luggage.unpack(task.id) if luggage is not None else 0
+        came = None
+        if floor:
+            generation = state.next_generation if state is not None else 1
+            name = (state.spec if state is not None else spec.spec).checkpoint
+            came = await asyncio.to_thread(
+                adopt_checkpoint, engine.project, task.id, name, generation
+            )
         ref = TaskRef(
             queue=task.queue,
             token=lease.token,
             delivery=task.deliveries,
             max_deliveries=task.max_deliveries,
             group=task.group,
+            is_shared=luggage is not None,
+            epoch_floor=floor,
         )
-        state = engine.runs.state(task.id) or await engine.runs.bring_back(task.id)
-        if state is None or state.status in FINAL - {Status.SUCCEEDED}:
-            await asyncio.to_thread(self._prepare, lease)
         if state is None:
             engine.runs.create_for(task.id, spec.spec, ref)
+            if came is not None:
+                engine.feed(task.id, came)
             engine.feed(task.id, f.StartWanted())
         elif state.status not in FINAL:
             engine.feed(task.id, f.TaskGiven(ref))  # It works on it already: only the token is new.
@@ -99,6 +120,8 @@ class Tasks:
         else:
             by = f"{QUEUE}, delivery {task.deliveries}"
             engine.feed(task.id, f.RestartWanted(by, task=ref))
+            if came is not None:  # Before anybody looks for what to resume from.
+                engine.feed(task.id, came)
             engine.feed(task.id, f.SpecWanted(spec.spec))
 
     def _prepare(self, lease: Lease) -> None:
@@ -162,6 +185,10 @@ class Tasks:
             if over.outcome == "lost":
                 await self._return_one(state)
             await self._engine.feed(run_id, over).stored
+        except EnvironmentFaultError as error:
+            # The servers of a shared queue are away: told again, or refused once they are back.
+            sys.stderr.write(f"longwatch engine: task {run_id}: {error}\n")
+            asyncio.get_running_loop().call_later(REST_S, self._settle_soon, run_id)
         except LongwatchError as error:
             # Still leased to us: the next engine settles it.
             sys.stderr.write(f"longwatch engine: task {run_id}: {error}\n")
@@ -207,7 +234,7 @@ class Tasks:
     async def follow_leases(self) -> None:
         """Hold every lease for as long as its run is not settled."""
         while True:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(self.lease_s / 3)
             await self._extend()
 
     async def _extend(self) -> None:
@@ -216,7 +243,7 @@ class Tasks:
             for state in self._engine.runs.states()
             if state.task is not None and not state.task.outcome
         }
-        for token in await self.queue.extend(list(held), LEASE_S):
+        for token in await self.queue.extend(list(held), self.lease_s):
             await self._lost(held[token], token)
 
     async def _lost(self, run_id: str, token: str) -> None:
@@ -233,12 +260,29 @@ class Tasks:
     # -- after a death of ours ----------------------------------------------------------------
 
     async def recover(self) -> None:
-        """Go on with every lease of ours, and with the runs whose task the queue has lost."""
-        await self._return_lost()
-        held = await self.queue.held_by(self.worker)
-        await self.queue.extend([lease.token for lease in held], LEASE_S)
-        for lease in held:
-            await self._recover_one(lease)
+        """Go on with every lease of ours, and with the runs whose task the queue has lost.
+
+        While the servers of a shared queue are away nothing of it happens; it is tried again.
+        """
+        try:
+            await self._return_lost()
+            held = await self.queue.held_by(self.worker)
+            await self.queue.extend([lease.token for lease in held], self.lease_s)
+            for lease in held:
+                await self._recover_one(lease)
+            if self._engine.luggage is not None:
+                await self._give_up_lost({lease.token for lease in held})
+        except EnvironmentFaultError as error:
+            sys.stderr.write(f"longwatch engine: tasks: {error}\n")
+        else:
+            self.is_recovered = True
+
+    async def _give_up_lost(self, held: set[str]) -> None:
+        """Runs of a task that another machine was given while nobody here extended the lease."""
+        for state in self._engine.runs.active():
+            task = state.task
+            if task is not None and not task.outcome and task.token not in held:
+                await self._lost(state.id, task.token)
 
     async def _recover_one(self, lease: Lease) -> None:
         run_id = lease.task.id

@@ -8,6 +8,7 @@ one that was cut off is refused by the very rules that refuse a stale worker of 
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 import sys
 import time
@@ -26,6 +27,7 @@ from supervisor.core.task import (
     TaskState,
     task_fault,
 )
+from supervisor.fleet import task_files
 from supervisor.fleet.command import TooNewError, encode, tasks_to_plain
 from supervisor.fleet.nats_connection import NatsSettings
 from supervisor.fleet.nats_log import NatsLog
@@ -170,6 +172,21 @@ class SharedTaskQueue:
     async def forget(self, finished_before: float, limit: int = 1000) -> int:
         """See the port."""
         return int(await self._do("forget", before=finished_before, limit=limit))
+
+    async def keep(self, token: str, name: str, offset: int | None, data: bytes) -> None:
+        """See ``queue.port.TaskFiles``."""
+        plain = base64.b64encode(data).decode("ascii")
+        await self._do("keep", token=token, name=name, offset=offset, data=plain)
+
+    async def kept(self, task_id: str) -> dict[str, bytes]:
+        """See ``queue.port.TaskFiles``."""
+        return await self._replica.look(lambda scene: task_files.kept(scene.connection, task_id))
+
+    async def kept_size(self, task_id: str, name: str) -> int:
+        """See ``queue.port.TaskFiles``."""
+        return await self._replica.look(
+            lambda scene: task_files.size(scene.connection, task_id, name)
+        )
 
     async def close(self) -> None:
         """See the port."""

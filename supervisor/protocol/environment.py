@@ -30,6 +30,8 @@ SERVICES_FILE: Final = "LONGWATCH_SERVICES_FILE"
 """Path of the settings of external services, for ``supervisor.calls``."""
 SHARED_DIR: Final = "LONGWATCH_SHARED_DIR"
 """Where breakers and rates are shared; absent where the usual place is used."""
+JOURNAL_ACK: Final = "LONGWATCH_JOURNAL_ACK"
+"""``1``: a step is complete once ``journal.acked`` says so; see ``protocol.journal``."""
 KEEPER_FD: Final = "LONGWATCH_KEEPER_FD"
 """For the engine only: its end of the socket pair."""
 
@@ -37,5 +39,5 @@ PREFIX: Final = "LONGWATCH_"
 """Every name that starts so is ours; a configuration may not set one."""
 FOR_AGENTS: Final = (
     RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL,
-    SERVICES_FILE, SHARED_DIR, WOKEN,
+    SERVICES_FILE, SHARED_DIR, WOKEN, JOURNAL_ACK,
 )  # fmt: skip

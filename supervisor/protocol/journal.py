@@ -18,6 +18,10 @@ from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import parse_object, read_bytes
 
 JOURNAL_NAME = "journal.jsonl"
+WANT_NAME = "journal.want"
+"""How many bytes of the journal an agent of a shared task waits for."""
+ACKED_NAME = "journal.acked"
+"""How many are stored where another machine would find them."""
 HEAD = b'{"check":"'
 BODY_AT = len(HEAD) + 8 + 2
 """Offset of the checked bytes: after the head, 8 digits, a quote and a comma."""

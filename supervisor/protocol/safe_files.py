@@ -54,12 +54,13 @@ def signature(path: str | os.PathLike[str], *, dir_fd: int | None = None) -> Sig
 
 
 def read_bytes(
-    directory: str | os.PathLike[str], name: str, *, limit_bytes: int
+    directory: str | os.PathLike[str], name: str, *, limit_bytes: int, start: int = 0
 ) -> bytes | Problem:
     """The whole of the regular file ``name`` (may have folders) under ``directory``.
 
     ``directory`` itself is trusted up to its last component, which must not be a link. A file
     over ``limit_bytes`` is refused by its size, or once it has grown past it while being read.
+    With ``start`` what begins there; nothing where the file is shorter.
     """
     if problem := unfit_name(name):
         return problem
@@ -67,6 +68,7 @@ def read_bytes(
         with open_parent(directory, name) as (parent, last):
             fd = os.open(last, _FILE_FLAGS, dir_fd=parent)
         try:
+            os.lseek(fd, start, os.SEEK_SET)
             return _read_open(fd, limit_bytes)
         finally:
             os.close(fd)

@@ -38,6 +38,29 @@ class TaskRefusedError(RefusedError):
     """The task cannot be taken as it is (its size, its key, its numbers); nothing was changed."""
 
 
+class TaskFiles(Protocol):
+    """What a task has with it when another machine goes on with it: journal, checkpoint, results.
+
+    Offered by backends that several machines share. Everything goes when the task is done.
+    """
+
+    async def keep(self, token: str, name: str, offset: int | None, data: bytes) -> None:
+        """Store ``data`` as the whole of ``name``, or with ``offset`` behind what is there.
+
+        ``offset`` is where the data begins: what is stored already changes nothing, a gap is
+        refused (RefusedError). Raises StaleLeaseError.
+        """
+        ...
+
+    async def kept(self, task_id: str) -> dict[str, bytes]:
+        """All of it by name."""
+        ...
+
+    async def kept_size(self, task_id: str, name: str) -> int:
+        """Bytes of one; 0 when it is not there."""
+        ...
+
+
 class TaskQueue(Protocol):
     """Tasks from submission to result. Every call may be made from several tasks at once."""
 

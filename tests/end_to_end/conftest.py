@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,13 @@ def project() -> Iterator[LiveProject]:
 def second_project() -> Iterator[LiveProject]:
     """Another directory with an engine of its own."""
     yield from _made()
+
+
+@pytest.fixture
+def projects() -> Iterator[Callable[[], LiveProject]]:
+    """As many directories as a test asks for, each with an engine of its own."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(contextmanager(_made)())
 
 
 def _made() -> Iterator[LiveProject]:

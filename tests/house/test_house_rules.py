@@ -40,7 +40,8 @@ MAY_SEE = {
     "fleet": {"store", "queue", "config", "core", "errors"},
     "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
-        "services", "store", "queue", "process", "watch", "control", "config", "core", "errors",
+        "services", "fleet", "store", "queue", "process", "watch", "control", "config", "core",
+        "errors",
         "protocol",
     },
 }  # fmt: skip

@@ -12,7 +12,7 @@ from nats_servers import NatsServer
 from queue_suite import QueueBackend, QueueSuite, none_ready, one, task
 
 from supervisor.core.task import TaskState
-from supervisor.errors import EnvironmentFaultError
+from supervisor.errors import EnvironmentFaultError, RefusedError
 from supervisor.fleet.nats_connection import NatsSettings
 from supervisor.fleet.shared_queue import SharedTaskQueue
 from supervisor.queue.port import StaleLeaseError, TaskQueue
@@ -186,3 +186,25 @@ async def test_four_machines_share_two_hundred_tasks_without_doing_one_twice(
     assert sorted(map(int, seen)) == list(range(200))
     assert await none_ready(machines[3])
     assert len(await machines[1].listed("research", TaskState.DONE, limit=500)) == 200
+
+
+async def test_what_a_task_has_with_it_is_fenced_and_goes_with_its_end(made: NatsBackend) -> None:
+    await made.queue.submit([task("work", max_deliveries=9)])
+    lease = await one(made.queue, lease_s=made.lease_s)
+    await made.queue.keep(lease.token, "journal", 0, b"one\n")
+    await made.queue.keep(lease.token, "journal", 4, b"two\n")
+    await made.queue.keep(lease.token, "journal", 0, b"one\ntwo\nthree\n")  # Sent again, and more.
+    await made.queue.keep(lease.token, "checkpoint", None, b"\x00\xff" * 200_000)
+    with pytest.raises(RefusedError, match="14 bytes"):
+        await made.queue.keep(lease.token, "journal", 20, b"gap\n")
+    there = await made.machine("there")
+    await made.pass_time(1.5 * made.lease_s)
+    again = await one(there)
+    found = await there.kept(again.task.id)
+    assert found == {"journal": b"one\ntwo\nthree\n", "checkpoint": b"\x00\xff" * 200_000}
+    assert await there.kept_size(again.task.id, "journal") == 14
+    with pytest.raises(StaleLeaseError):
+        await made.queue.keep(lease.token, "journal", 14, b"stale\n")
+    await there.keep(again.token, "journal", None, b"")
+    await there.complete(again.token, "1")
+    assert await there.kept(again.task.id) == {}

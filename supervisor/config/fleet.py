@@ -1,0 +1,50 @@
+"""``[fleet]``: where several machines share their tasks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from supervisor.config.model import Span, Table, wrong
+
+_NAME = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+
+
+def _server(value: object) -> object:
+    if not isinstance(value, str) or not value.startswith(("nats://", "tls://", "ws://", "wss://")):
+        raise wrong("no address of a NATS server", "nats://host:4222 or tls://host:4222")
+    return value
+
+
+class FleetTable(Table):
+    """``[fleet]``."""
+
+    engine: Literal["nats"] | None = None
+    servers: list[Annotated[str, BeforeValidator(_server)]] = Field(default_factory=list)
+    namespace: _NAME = "longwatch"
+    host: _NAME | None = None
+    """How this machine is called in the fleet; None is its host name."""
+    credentials: str | None = None
+    user: str | None = None
+    password_env: str | None = None
+    """The variable that holds the password."""
+    tls_ca: str | None = None
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    replicas: int = Field(default=1, ge=1, le=5)
+    lease: Span = 30.0
+    """How long the tasks of a dead machine wait for another one."""
+
+
+def path_in(directory: Path, text: str | None) -> Path | None:
+    """A path of the table; relative ones begin at the project."""
+    return None if text is None else directory / Path(text).expanduser()
+
+
+def password_of(table: FleetTable, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The password, from the environment: it never stands in the file."""
+    return environ.get(table.password_env) if table.password_env is not None else None
