@@ -121,6 +121,11 @@ class Project:
         return self.state_dir / "notify.json"
 
     @property
+    def oom_file(self) -> Path:
+        """How often the kernel's OOM killer had killed when an engine last looked, as JSON."""
+        return self.state_dir / "oom-kills.json"
+
+    @property
     def services_file(self) -> Path:
         """How agents call what is outside, as JSON: ``[services]`` and ``[prices]``."""
         return self.state_dir / "services.json"

@@ -21,6 +21,7 @@ _NAMES = {
     126: "could not be executed", 127: "command not found",
 }  # fmt: skip
 OOM = ", probably by the kernel's OOM killer"
+MAYBE_OOM = "; it may have been the kernel's OOM killer, which was at work while no engine ran"
 
 
 def decide_exit_kind(state: RunState, exited: Exited) -> ExitKind:
@@ -66,26 +67,32 @@ def _declared(state: RunState) -> Progress | None:
 def exit_cause(exited: Exited) -> str:
     """How it ended, in one phrase for people."""
     if not exited.is_known:
-        return "gone while nobody was there to read its exit status"
+        gone = "gone while nobody was there to read its exit status"
+        return gone + (MAYBE_OOM if exited.is_oom_possible else "")
     if exited.ended_by == "deadline:task":
         return "ended at the task deadline"
     if exited.ended_by == "deadline:attempt":
         return "ended at the attempt's time limit"
     if exited.signal is not None:
         killed = f"killed by {_signal_name(exited.signal)}"
-        return killed + (OOM if _is_oom(exited) else "")
+        return killed + _oom_words(exited)
     meaning = _NAMES.get(exited.code or 0)
     status = f"exit status {exited.code}" + (f" ({meaning})" if meaning else "")
-    return status + (f" (a child was killed{OOM})" if _is_oom(exited) else "")
+    oom = _oom_words(exited)
+    return status + (f" (a child was killed{oom})" if oom else "")
 
 
-def _is_oom(exited: Exited) -> bool:
-    """SIGKILL that we did not send, while the OOM killer was at work.
+def _oom_words(exited: Exited) -> str:
+    """Of a SIGKILL that we did not send, while the OOM killer was at work.
 
     A shell reports a killed child as 128 + 9.
     """
     is_killed = exited.signal == signal.SIGKILL or exited.code == 128 + signal.SIGKILL
-    return is_killed and exited.is_oom_likely and exited.ended_by is None
+    if not is_killed or exited.ended_by is not None:
+        return ""
+    if exited.is_oom_likely:
+        return OOM
+    return MAYBE_OOM if exited.is_oom_possible else ""
 
 
 def _signal_name(number: int) -> str:

@@ -74,6 +74,8 @@ class Exited(Fact):
     """Processes that outlived the leader and were ended."""
     is_oom_likely: bool = False
     """The kernel's OOM killer ended something here in the same moment."""
+    is_oom_possible: bool = False
+    """It ended something while no engine ran; when, nobody saw."""
     output: tuple[str, ...] = ()
     """The last lines it wrote, cleaned; empty after success."""
     wake: Wake | None = None

@@ -13,6 +13,7 @@ from supervisor.core.classify import TEMPFAIL
 from supervisor.core.pool import Declared
 from supervisor.core.run import ALIVE, RunState
 from supervisor.engine.last_words import last_words
+from supervisor.engine.memory import MemoryWatch
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, signal_number
 from supervisor.engine.recover import Living, plan_recovery
@@ -49,7 +50,7 @@ class Attempts:
         performer: Performer,
         observer: Observer,
         *,
-        is_oom_likely: Callable[[], bool],
+        memory: MemoryWatch,
         redacted: Callable[[str], str],
         left: Callable[[RunState], Declared | None],
     ) -> None:
@@ -58,7 +59,7 @@ class Attempts:
         self._runs = runs
         self._performer = performer
         self._observer = observer
-        self._is_oom_likely = is_oom_likely
+        self._memory = memory
         self._redacted = redacted
         self._left = left
         self._is_recovered = False
@@ -110,6 +111,8 @@ class Attempts:
             fact = replace(fact, result_problem=left.problem, has_result=is_there)
         if fact.code == 0:
             return fact
+        if (_is_killed(fact) or not fact.is_known) and self._memory.is_oom_possible():
+            fact = replace(fact, is_oom_possible=True)
         fact = replace(fact, output=last_words(self._project, state, self._redacted))
         if fact.is_known and fact.code != TEMPFAIL:
             return fact
@@ -161,8 +164,8 @@ class Attempts:
         if state is None or state.epoch != notice.epoch:
             return
         fact = exit_fact(notice)
-        if SIGKILL in (notice.signal, (notice.code or 0) - 128):
-            fact = replace(fact, is_oom_likely=self._is_oom_likely())
+        if _is_killed(fact):
+            fact = replace(fact, is_oom_likely=self._memory.is_oom_likely())
         await self._look_finally(notice.run)
         self._performer.ended(notice.run)
         self._runs.feed(notice.run, self._told(state, fact))
@@ -179,6 +182,11 @@ class Attempts:
                 return
             except (LongwatchError, OSError):
                 await asyncio.sleep(LOOK_AGAIN_S)
+
+
+def _is_killed(fact: f.Exited) -> bool:
+    """It, or the child whose end it reports, died of SIGKILL."""
+    return SIGKILL in (fact.signal, (fact.code or 0) - 128)
 
 
 def exit_fact(notice: ExitNotice) -> f.Exited:

@@ -159,7 +159,7 @@ class Engine:
             self.project, self.clock, self.runs.state, self.feed, self.secrets
         )
         stack.callback(self._observer.close)
-        self.memory = MemoryWatch(self.runs.state, self.feed)
+        self.memory = MemoryWatch(self.runs.state, self.feed, kept_in=self.project.oom_file)
         self._spending = Spending(self.runs.states, self.feed, self.clock)
         shared = SharedServices()
         stack.callback(shared.close)
@@ -173,7 +173,7 @@ class Engine:
             self.runs,
             self._performer,
             self._observer,
-            is_oom_likely=self.memory.is_oom_likely,
+            memory=self.memory,
             redacted=self.secrets.text,
             left=self.tasks.left,
         )

@@ -8,14 +8,21 @@ anything is decided. What follows is decided in the core.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from supervisor.core.facts import Fact, MemorySeen
 from supervisor.core.run import RunState
-from supervisor.process.memory import oom_kills, shared_once_bytes
+from supervisor.errors import EnvironmentFaultError
+from supervisor.process.identity import boot_id
+from supervisor.process.memory import oom_kills, oom_source, shared_once_bytes
 from supervisor.process.usage import UsageSample
+from supervisor.protocol.atomic import write_atomic
+from supervisor.protocol.problem import Problem
+from supervisor.protocol.safe_files import read_object
 
 OOM_WINDOW_S = 10.0
 """How long before an exit a kill by the OOM killer may have been, to be its cause: a few samples.
@@ -32,13 +39,17 @@ class MemoryWatch:
         *,
         kills: Callable[[], int | None] = oom_kills,
         clock: Callable[[], float] = time.monotonic,
+        kept_in: Path | None = None,
     ) -> None:
+        """``kept_in``: where the next engine finds the count that this one saw last."""
         self._state_of = state_of
         self._feed = feed
         self._kills = kills
         self._clock = clock
         self._seen: deque[tuple[float, int]] = deque()
         """(monotonic seconds, count), the oldest one at the edge of the window."""
+        self._kept_in = kept_in
+        self._kept = _kept_count(kept_in) if kept_in is not None else None
 
     def limited(self, pids: Mapping[str, int]) -> dict[str, int]:
         """Those of ``pids`` (run id → leader) that have a limit."""
@@ -67,6 +78,8 @@ class MemoryWatch:
         self._seen.append((now, count))
         while len(self._seen) > 1 and self._seen[1][0] <= now - OOM_WINDOW_S:
             self._seen.popleft()
+        if self._kept_in is not None and count != self._kept:
+            self._keep(self._kept_in, count)
 
     def is_oom_likely(self) -> bool:
         """Whether the OOM killer ended something within the window before now."""
@@ -75,6 +88,32 @@ class MemoryWatch:
         before = next((seen for at, seen in self._seen if at >= since), None)
         return count is not None and before is not None and count > before
 
+    def is_oom_possible(self) -> bool:
+        """Whether it ended something since the engine before us looked, and before we did."""
+        count = self._kills()
+        is_known = count is not None and self._kept is not None and not self._seen
+        return is_known and (count or 0) > (self._kept or 0)
+
+    def _keep(self, path: Path, count: int) -> None:
+        kept = {"boot": boot_id(), "source": oom_source(), "count": count}
+        try:
+            write_atomic(path, json.dumps(kept).encode(), durable=False)
+        except EnvironmentFaultError:
+            return  # With the next sample again; the worst is one word less about an exit.
+        self._kept = count
+
     def _limit(self, run_id: str) -> int | None:
         state = self._state_of(run_id)
         return state.spec.max_memory_bytes if state is not None else None
+
+
+def _kept_count(path: Path) -> int | None:
+    """What an engine of this boot kept there, from the counter that we read; None without one."""
+    kept = read_object(path.parent, path.name)
+    if isinstance(kept, Problem) or (kept.get("boot"), kept.get("source")) != (
+        boot_id(),
+        oom_source(),
+    ):
+        return None
+    count = kept.get("count")
+    return count if isinstance(count, int) else None

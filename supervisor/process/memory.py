@@ -37,11 +37,16 @@ def oom_kills() -> int | None:
 
     Only the growth says anything. None where nothing counts them.
     """
-    counted = _count(_cgroup_events(), b"oom_kill")
-    return counted if counted is not None else _count(VMSTAT, b"oom_kill")
+    return _count(Path(oom_source()), b"oom_kill")
 
 
 @cache
+def oom_source() -> str:
+    """The file that counts them; counts from different ones cannot be compared."""
+    events = _cgroup_events()
+    return str(events if events is not None and _count(events, b"oom_kill") is not None else VMSTAT)
+
+
 def _cgroup_events() -> Path | None:
     """``memory.events`` of our own cgroup (version 2), which we do not leave while we live."""
     try:
@@ -54,10 +59,8 @@ def _cgroup_events() -> Path | None:
     return None
 
 
-def _count(path: Path | None, name: bytes) -> int | None:
+def _count(path: Path, name: bytes) -> int | None:
     """The number behind ``name`` at the start of a line; asked while a restart waits."""
-    if path is None:
-        return None
     try:
         text = b"\n" + path.read_bytes()
     except OSError:

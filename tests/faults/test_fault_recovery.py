@@ -195,6 +195,37 @@ def test_an_exit_while_the_engine_is_down_is_read_from_its_record(project: Fault
     assert "bad input data" in run["reason"]
 
 
+def test_a_kill_that_nobody_saw_may_have_been_the_oom_killer_when_that_was_at_work(
+    project: FaultProject,
+) -> None:
+    """Its count went up while no engine looked: said as what it is, and only then."""
+    configure(project, "agent", ["sleep", "600"])
+    project.run("up")
+
+    def killed_unseen(turn: int, *, counted: int) -> str:
+        project.wait("to run", lambda: project.states()["agent"]["status"] == "running")
+        project.wait("the count", project.files.oom_file.exists)
+        ((pid, run),) = project.wait("the agent", project.agent_pids).items()
+        engine = project.holders()["engine"]
+        project.kill(engine, signal.SIGSTOP)
+        known = json.loads(project.files.oom_file.read_text())
+        known["count"] -= counted  # As if the kernel had killed so many since.
+        project.files.oom_file.write_text(json.dumps(known))
+        project.kill(pid)
+        project.wait("the record", project.files.exit_record(run, turn).exists)
+        project.kill(engine)
+        again = {"agent": {"epoch": 0}}
+        project.wait("another", lambda: {**again, **project.states()}["agent"]["epoch"] > turn)
+        exits = [r.event for r in read_events(project.files.state_db)
+                 if isinstance(r.event, e.AttemptExited)]  # fmt: skip
+        assert len(exits) == turn
+        return exits[-1].exit.cause
+
+    assert killed_unseen(1, counted=0) == "killed by SIGKILL"
+    cause = killed_unseen(2, counted=1)
+    assert "killed by SIGKILL; it may have been" in cause and "no engine ran" in cause
+
+
 @only_long
 def test_a_dead_keeper_costs_an_agent_nothing(project: FaultProject) -> None:
     ledger_agent(project, "work", count=60)
