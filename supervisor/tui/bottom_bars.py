@@ -45,7 +45,7 @@ class BottomBars:
 
     def __init__(self) -> None:
         # Read at each start, so that a test or a redirection is seen.
-        self._console = _Console(
+        self._terminal = _Console(
             file=sys.stdout, markup=False, highlight=False, emoji=False, soft_wrap=True
         )
         self._live: Live | None = None
@@ -56,7 +56,7 @@ class BottomBars:
         """Take the lowest lines; nothing when they are taken already."""
         if self._live is None:
             self._live = Live(
-                self._lines, console=self._console, auto_refresh=False, transient=True,
+                get_renderable=lambda: self._lines, console=self._terminal, auto_refresh=False, transient=True,
                 redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
             )  # fmt: skip
             self._live.start()
@@ -69,16 +69,16 @@ class BottomBars:
 
     def say(self, text: str = "") -> None:
         """One line above the bars."""
-        self._console.print(Text(safe_text(text)), soft_wrap=True)
+        self._terminal.print(Text(safe_text(text)), soft_wrap=True)
 
     def show(self, states: Sequence[RunState], now: Moment) -> None:
         """Draw these runs, unless that was done a moment ago."""
         if self._live is None or time.monotonic() - self._drawn_at < REDRAW_S:
             return
         self._drawn_at = time.monotonic()
-        width, height = self._console.size
+        width, height = self._terminal.size
         self._lines = bar_lines(states, now, width, max(1, height // SHARE_OF_HEIGHT))
-        self._live.update(self._lines, refresh=True)
+        self._live.refresh()
 
 
 def bar_lines(states: Sequence[RunState], now: Moment, width: int, most: int) -> Group:
