@@ -56,7 +56,8 @@ class BottomBars:
         """Take the lowest lines; nothing when they are taken already."""
         if self._live is None:
             self._live = Live(
-                get_renderable=lambda: self._lines, console=self._terminal, auto_refresh=False, transient=True,
+                get_renderable=lambda: self._lines, console=self._terminal, transient=True,
+                auto_refresh=False,
                 redirect_stdout=False, redirect_stderr=False, vertical_overflow="crop",
             )  # fmt: skip
             self._live.start()

@@ -60,10 +60,15 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 def middle(text: str, width: int) -> str:
     """``text`` in at most ``width`` cells, the middle left out: paths keep both ends."""
-    if len(text) <= width:
+    if cell_len(text) <= width:
         return text
     head = max(1, width // 3)
-    return text[:head] + CUT_MARK + text[-(width - head - 1) :]
+    room, at = width - head - 1, len(text)
+    while at and cell_len(text[at - 1 :]) <= room:
+        at -= 1
+    while at < len(text) and not cell_len(text[at]):
+        at += 1  # A mark without its letter would be drawn over our own.
+    return set_cell_size(text, head) + CUT_MARK + text[at:]
 
 
 def wrap(content: Content, width: int) -> list[Content]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.events import Resize
 from textual.screen import Screen
 
 from supervisor.core.moment import Moment
@@ -9,16 +10,32 @@ from supervisor.tui.messages import PictureWanted
 from supervisor.tui.model import Picture
 from supervisor.tui.render import Part
 from supervisor.tui.tail import Tail
+from supervisor.tui.theme import MUTED
+
+SMALLEST = (80, 24)
+"""Columns and rows from which on everything has its place."""
+TOO_SMALL = " {}×{} is small: from 80×24 on all of it fits"
 
 
 class PictureScreen(Screen[None]):
     """A screen that draws pictures. It never asks for one."""
 
     ALLOW_SELECT = False
+    _is_small = False
 
     def on_screen_resume(self) -> None:
         """On top: what changed while this screen was covered (or not there) has to be drawn."""
         self.post_message(PictureWanted())
+
+    def on_resize(self, event: Resize) -> None:
+        """Say it where not all of it fits, once for each size, and take it back."""
+        columns, rows = event.size
+        is_small = columns < SMALLEST[0] or rows < SMALLEST[1]
+        if is_small:
+            self.say((TOO_SMALL.format(columns, rows), MUTED))
+        elif self._is_small:
+            self.say()
+        self._is_small = is_small
 
     def show(self, picture: Picture, now: Moment) -> None:
         """Draw this picture at that instant."""
