@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual import on
 from textual.events import Resize
 from textual.screen import Screen
 
@@ -27,7 +28,8 @@ class PictureScreen(Screen[None]):
         """On top: what changed while this screen was covered (or not there) has to be drawn."""
         self.post_message(PictureWanted())
 
-    def on_resize(self, event: Resize) -> None:
+    @on(Resize)
+    def say_small(self, event: Resize) -> None:
         """Say it where not all of it fits, once for each size, and take it back."""
         columns, rows = event.size
         is_small = columns < SMALLEST[0] or rows < SMALLEST[1]
