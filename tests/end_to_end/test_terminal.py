@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -34,6 +36,8 @@ class Terminal:
         self._project = project
         self._socket = f"lw-{uuid.uuid4().hex[:12]}"
         environment = {**os.environ, "TERM": "xterm-256color", "PS1": "ready$ "}
+        for name in ("COLUMNS", "LINES"):  # The size of a terminal is the terminal's.
+            environment.pop(name, None)
         subprocess.run(
             [
                 *(*self._tmux(), "-f", "/dev/null", "new-session", "-d"),
@@ -107,6 +111,39 @@ def test_a_question_is_answered_by_keyboard_and_the_terminal_is_sane_after(
     assert terminal.modes() == "0 0 1"
     terminal.type("stty -a | grep -c ' -icanon\\| -echo ' ; echo sa''ne", "Enter")
     screen = terminal.wait("an echoing shell", lambda screen: "sane" in screen)
-    assert "\n0\n" in screen
+    assert "0\nsane" in screen
     # The interface is a client: the engine is still there.
     assert project.status_of("asker")["status"] == "succeeded"
+
+
+def test_another_machine_is_worked_in_a_terminal_and_comes_back_after_a_cut(
+    project: Any, terminal: Terminal, box: Any
+) -> None:
+    script = project.script("asking.py", ASKING_AGENT)
+    command = json.dumps(["{python}", str(script)])
+    project.configure(f"[agents.asker]\ncommand = {command}\nautostart = true\n")
+    ssh = shlex.quote(box.environment()["LONGWATCH_SSH"])
+    program = f"{sys.executable} -m supervisor.cli.main --host box:{project.directory}"
+    terminal.type(f"LONGWATCH_SSH={ssh} {program}", "Enter")
+    terminal.wait("the request", lambda screen: "asks you" in screen and "asker" in screen)
+    box.stop()
+    try:
+        lost = terminal.wait("the loss", lambda screen: "trying again in" in screen)
+        assert "connection to box lost" in lost
+        assert "asker" in lost, "the last state stays"
+    finally:
+        box.start()
+    terminal.wait("the connection", lambda screen: "● live" in screen)
+    terminal.type("i")
+    terminal.wait("the question", lambda screen: "asks for approval" in screen)
+
+    def answered() -> bool:
+        # Keys are dead for a moment after a question appeared; a key too many means nothing.
+        terminal.type("y")
+        return bool(project.status_of("asker")["status"] == "succeeded")
+
+    project.wait("the approval", answered)
+    terminal.wait("the dashboard", lambda screen: "asks for approval" not in screen)
+    terminal.type("q")
+    terminal.wait("the shell", lambda screen: screen.rstrip().endswith(("$", "#")))
+    project.wait("nothing left there", lambda: not box.sessions())
