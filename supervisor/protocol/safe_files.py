@@ -68,7 +68,8 @@ def read_bytes(
         with open_parent(directory, name) as (parent, last):
             fd = os.open(last, _FILE_FLAGS, dir_fd=parent)
         try:
-            os.lseek(fd, start, os.SEEK_SET)
+            if start and stat.S_ISREG(os.fstat(fd).st_mode):
+                os.lseek(fd, start, os.SEEK_SET)
             return _read_open(fd, limit_bytes)
         finally:
             os.close(fd)
