@@ -14,6 +14,11 @@ SETTLED_S = 3.0
 """Seconds after the start at which what lives long is there."""
 
 
+YOUNG, MIDDLE, OLD = 2000, 10, 100
+"""Objects made and not gone before the youngest are looked at, and looks of one age before the
+next: with a thousand agents all of it about once a minute, where the usual numbers make it 15 s."""
+
+
 def hold() -> None:
     """Look for nothing while it starts: all that is made now stays."""
     gc.disable()
@@ -22,4 +27,5 @@ def hold() -> None:
 def settle() -> None:
     """Set aside what is there, and look again from now on; may be called twice."""
     gc.freeze()
+    gc.set_threshold(YOUNG, MIDDLE, OLD)
     gc.enable()

@@ -13,7 +13,7 @@ from supervisor.control.greeting import difference
 from supervisor.control.messages import PROTOCOL
 from supervisor.core.describe import reason_words
 from supervisor.core.due import keeper_deadline, stall_left_s
-from supervisor.core.eta import estimate
+from supervisor.core.eta import Eta, estimate
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Step
@@ -108,7 +108,7 @@ def beside_of(state: RunState, now: Moment) -> str:
     if state.status is not Status.RUNNING:
         return note_of(state, now)
     eta = estimate(state, now)
-    pace = render.clean(eta.basis, 60) if eta else ""
+    pace = _basis_text(eta) if eta else ""
     return ", ".join(part for part in (late_text(state, now), quiet_text(state, now), pace) if part)
 
 
@@ -163,8 +163,13 @@ def eta_text(state: RunState, now: Moment) -> str:
     eta = estimate(state, now) if state.status is Status.RUNNING else None
     if eta is None:
         return ""
+    return f"eta {render.duration(eta.left_s)} ({_basis_text(eta)})"
+
+
+def _basis_text(eta: Eta) -> str:
+    """``at 12 documents/min``, or whose word it is."""
     basis = eta.basis if eta.basis.startswith("the ") else f"at {eta.basis}"
-    return f"eta {render.duration(eta.left_s)} ({render.clean(basis, 60)})"
+    return render.clean(basis, 60)
 
 
 def expiry_text(request: Request, now: Moment) -> str:

@@ -90,8 +90,8 @@ def test_the_table_puts_who_needs_me_first_and_the_finished_last() -> None:
 def test_a_running_row_says_stage_count_and_time_left() -> None:
     rows = rows_of(picture_of(busy_world()))
     row = next(row for row in rows if row.agent == "license-audit")
-    assert row.note == "extract: 47 of 100 documents  ·  3.6 documents/min"
-    assert row.beside == "3.6 documents/min"
+    assert row.note == "extract: 47 of 100 documents  ·  at 3.6 documents/min"
+    assert row.beside == "at 3.6 documents/min"
     assert (row.stage, row.done, row.share) == ("extract 2/4", "47/100", 0.47)
     assert (row.eta, row.retries, row.flags, row.time) == ("14m", "↻1", "⚑1", "24m/2h")
 

@@ -229,19 +229,20 @@ class Dashboard(PictureScreen):
 
     def on_input_submitted(self, _event: Input.Submitted) -> None:
         """Keep the filter, back to the table."""
-        self._table.focus()
+        self.set_focus(self._table)
         self._filter.display = bool(self._filter.value)
 
     def action_filter(self) -> None:
         """Open the filter."""
         self._filter.display = True
-        self._filter.focus()
+        # At once: what is typed right behind the key belongs into the field.
+        self.set_focus(self._filter)
 
     def action_clear(self) -> None:
         """Close the filter."""
         self._filter.value = ""
         self._filter.display = False
-        self._table.focus()
+        self.set_focus(self._table)
         self._replan(replace(self._plan, text=""))
 
     def action_sort(self, by: int) -> None:

@@ -43,7 +43,19 @@ class Lines(ScrollView, can_focus=False):
 
     def on_resize(self) -> None:
         """Tell who wants to know."""
+        self.tell_length()
         self._tell_moved()
+
+    def tell_length(self) -> None:
+        """Say how much there is to scroll.
+
+        What fits without scrolling is nothing to scroll, whatever its length: each other number
+        would lay out the whole screen anew, 20 ms in which no key is looked at.
+        """
+        count, height = len(self._lines), self.styles.height
+        is_fixed = height is not None and not height.is_auto
+        fits = is_fixed and self.size.height > 0 and count <= self.size.height
+        self.virtual_size = Size(self.size.width, 0 if fits else count)
 
     def _tell_moved(self) -> None:
         if self.tells_moves:
@@ -61,7 +73,7 @@ class Lines(ScrollView, can_focus=False):
         ):
             return
         self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.tell_length()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

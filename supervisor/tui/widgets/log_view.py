@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.geometry import Size
 
 from supervisor.tui import render
 from supervisor.tui.render import line
@@ -71,7 +70,7 @@ class LogView(Lines):
 
     def _put(self, lines: list[Content]) -> None:
         self._lines = lines
-        self.virtual_size = Size(self.size.width, len(lines))
+        self.tell_length()
         self.refresh()
         if self.is_following:
             self.scroll_end(animate=False, immediate=True)
