@@ -11,7 +11,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 from supervisor.control.messages import PROTOCOL
 from supervisor.core.always import Standing
@@ -25,7 +25,6 @@ NAMED_BY = ("id", "run", "name", "agent")
 """Parameters that say which machine is meant."""
 TO_ALL = frozenset({"shutdown"})
 """Methods that mean every machine when no name is given."""
-T = TypeVar("T")
 
 
 class FleetLink:
@@ -80,7 +79,7 @@ class FleetLink:
         ]
         if failed:
             raise _together(failed)
-        return found[0]
+        return _put_together([(host, said) for (host, _), said in zip(parts, found, strict=True)])
 
     async def follow_log(self, tail: Tail, on_change: Callable[[], None]) -> None:
         """Feed ``tail`` while its log is shown; ends by cancellation."""
@@ -93,7 +92,8 @@ class FleetLink:
     # -- calls --------------------------------------------------------------------------------
 
     def _parts(self, method: str, params: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-        """Which machine gets which parameters."""
+        """Which machine gets which parameters; ``host`` says it where no name does."""
+        said = str(params.pop("host", ""))
         for key in NAMED_BY:
             if isinstance(params.get(key), str):
                 host, plain = split_host(params[key])
@@ -107,7 +107,7 @@ class FleetLink:
             return [(host, {**params, "names": names}) for host, names in named.items()]
         if method in TO_ALL or params.get("all"):
             return [(host, dict(params)) for host in self._living()]
-        host = params.pop("host", "") or next(iter(self._living()))
+        host = said or self._living()[0]
         if host not in self._links:
             raise CallError(f"no machine is called {host}")
         return [(host, params)]
@@ -205,6 +205,18 @@ def _engine(pictures: Mapping[str, Picture]) -> Engine:
         if picture.engine.storage != "ok"
     ]
     return Engine(storage=storage[0] if storage else "ok", protocol=PROTOCOL)
+
+
+def _put_together(answers: list[tuple[str, Any]]) -> Any:
+    """One answer of one machine as it is; of several, their runs in one list."""
+    if len(answers) == 1:
+        return answers[0][1]
+    runs = [
+        {**run, "id": qualified(host, run["id"]), "agent": qualified(host, run["agent"])}
+        for host, answer in answers
+        for run in answer.get("runs", ())
+    ]
+    return {**answers[0][1], "runs": runs}
 
 
 def _together(failed: Iterable[tuple[str, BaseException]]) -> CallError:
