@@ -18,6 +18,7 @@ from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, FINAL, Anomaly, Request, RunState, Wake
+from supervisor.core.task import TaskRef
 from supervisor.core.text import safe_text
 from supervisor.core.times import LAST_SECOND
 
@@ -64,6 +65,7 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "deadline": rfc3339(_deadline(state, now)),
         "next_start_at": rfc3339(_next_start_at(state, now)),
         "wake": _wake(state.wake) if state.wake else None,
+        "task": _task(state.task) if state.task else None,
         "exit": _exit(newest.exit) if newest and newest.exit else None,
     }
 
@@ -177,3 +179,13 @@ def _cleaned(plain: Any) -> Any:
     if isinstance(plain, dict):
         return {safe_text(key, limit=80): _cleaned(item) for key, item in plain.items()}
     return plain
+
+
+def _task(task: TaskRef) -> dict[str, Any]:
+    """The task of a run; its id is the run's."""
+    return {
+        "queue": safe_text(task.queue, limit=200),
+        "delivery": task.delivery,
+        "max_deliveries": task.max_deliveries,
+        "outcome": task.outcome or None,
+    }

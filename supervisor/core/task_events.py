@@ -71,3 +71,5 @@ class PoolResized(Event):
     pool: str
     workers: int
     by: str
+    configured: int = 0
+    """What config.toml said then: it holds until that is another number."""

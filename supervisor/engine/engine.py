@@ -207,6 +207,7 @@ class Engine:
                 self.feed(state.id, f.SpecWanted(spec))
         await self._attempts.recover(hello.attempts)
         await self.tasks.recover()
+        await self.pools.recover(self._log)
         self.notifier.use(self.specs.notify)
         await self.notifier.recover()
 

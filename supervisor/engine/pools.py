@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from supervisor.core.pool import PoolSpec, workers_busy
 from supervisor.core.task import Lease
+from supervisor.core.task_events import PoolResized
 from supervisor.engine.tasks import Tasks
 from supervisor.errors import LongwatchError
+from supervisor.store.ports import EventLog
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
@@ -36,8 +38,14 @@ class Pools:
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._leases: asyncio.Task[None] | None = None
         self._recovering = asyncio.Lock()
-        self._resized: dict[str, int] = {}
-        """Numbers of workers set by hand, until config.toml is applied anew."""
+        self._resized: dict[str, PoolResized] = {}
+        """Numbers of workers set by hand; each holds until config.toml says another one."""
+
+    async def recover(self, log: EventLog) -> None:
+        """Take over what was set by hand before a death of ours."""
+        for recorded in await log.of_no_run([PoolResized.__name__]):
+            if isinstance(recorded.event, PoolResized):
+                self._resized[recorded.event.pool] = recorded.event
 
     def start(self) -> None:
         """Begin to work."""
@@ -46,7 +54,6 @@ class Pools:
 
     def follow(self) -> None:
         """The configuration was applied: every pool in it, and no other, has its loop."""
-        self._resized.clear()
         wanted = self._tasks.pools
         for name in [name for name in self._loops if name not in wanted]:
             self._loops.pop(name).cancel()
@@ -63,14 +70,18 @@ class Pools:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
 
-    def resize(self, name: str, workers: int) -> None:
+    async def resize(self, pool: PoolSpec, workers: int, by: str) -> None:
         """Another number of workers from now on; what runs beyond it is not ended."""
-        self._resized[name] = workers
+        event = PoolResized(pool.name, workers, by, pool.workers)
+        self._resized[pool.name] = event
         self._tasks.ring()
+        await self._engine.runs.note(event)
 
     def workers(self, pool: PoolSpec) -> int:
         """How many it may have now."""
-        return self._resized.get(pool.name, pool.workers)
+        by_hand = self._resized.get(pool.name)
+        holds = by_hand is not None and by_hand.configured == pool.workers
+        return by_hand.workers if by_hand is not None and holds else pool.workers
 
     def busy(self, name: str) -> int:
         """How many of them work."""

@@ -203,8 +203,7 @@ class QueueCalls:
         """Another number of workers, at once, until config.toml is applied anew."""
         pool = self._pool(text(params, "pool"))
         workers, by = whole(params, "workers"), text(params, "by", default="client")
-        self._engine.pools.resize(pool.name, workers)
-        await self._engine.runs.note(t.PoolResized(pool.name, workers, by))
+        await self._engine.pools.resize(pool, workers, by)
         return {"pool": pool.name, "workers": workers, "configured": pool.workers}
 
 

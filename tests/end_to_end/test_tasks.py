@@ -172,6 +172,8 @@ def test_a_pool_has_as_many_workers_as_it_is_told_at_any_moment(project: Any) ->
     project.wait("three at work", lambda: busy(3))
     project.run("pool", "work", "--workers", "5")
     project.wait("five at work", lambda: busy(5))
+    project.run("restart-engine")
+    assert row(project)["workers"] == 5
     project.configure(CONFIG.replace("workers = 3", "workers = 6"))
     project.wait("all at work", lambda: busy(6))
     (project.directory / "go").touch()
