@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import time
 from typing import Any
 
 from supervisor.cli import output
 from supervisor.cli.session import Place, connect, snapshot
+from supervisor.config.when import FORMS, WhenError, parse_when
+from supervisor.control.sync_client import SyncClient
 from supervisor.core.answer_words import answered_lines
 from supervisor.core.describe import (
     duration,
@@ -24,7 +27,8 @@ from supervisor.core.moment import Moment
 from supervisor.core.report import run_report
 from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.text import safe_text
-from supervisor.errors import RefusedError
+from supervisor.core.times import utc_text
+from supervisor.errors import RefusedError, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="NAME", help="an agent or the end of a run id")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
     parser.add_argument("--all", action="store_true", help="older finished runs too")
+    parser.add_argument("--at", metavar="WHEN", help=f"as it was at {FORMS}")
 
 
 def add_why_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,22 +48,33 @@ def add_why_arguments(parser: argparse.ArgumentParser) -> None:
 def status(arguments: argparse.Namespace, place: Place) -> int:
     """With a name exit 1 when that run is not well: failed, timed out, or held."""
     with connect(place) as client:
-        mirror = Mirror(snapshot(client))
+        mirror = _past(client, arguments.at) if arguments.at else Mirror(snapshot(client))
     states = list(mirror.runs.values())
     if arguments.name:
         states = [find(states, arguments.name)]
     elif not arguments.all:
         states = newest_and_active(states)
     now = mirror.taken_at
+    if arguments.at and not arguments.json:
+        output.line(f"as it was on {utc_text(now.wall)}, after event {mirror.seq}")
     if arguments.json:
         runs = [run_report(state, now) for state in states]
         output.json({"engine": mirror.engine, "runs": runs})
     else:
-        for trouble in engine_trouble(mirror.engine):
+        for trouble in engine_trouble(mirror.engine) if not arguments.at else ():
             output.line(trouble)
         _print(mirror, states, now)
     bad = (Status.FAILED, Status.TIMED_OUT, Status.HELD)
     return 1 if arguments.name and states[0].status in bad else 0
+
+
+def _past(client: SyncClient, text: str) -> Mirror:
+    """The picture of then; UserError for what is no moment."""
+    try:
+        when = parse_when(text, time.time())
+    except WhenError as error:
+        raise UserError(str(error), where="--at") from error
+    return Mirror(client.call("past", when.params()))
 
 
 def engine_trouble(engine: dict[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.journal_calls import JournalCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
+from supervisor.engine.past_calls import PastCalls
 from supervisor.engine.queue_calls import QueueCalls
 from supervisor.engine.service_calls import ServiceCalls
 from supervisor.process.keeper_orders import KeeperError
@@ -43,6 +44,7 @@ class Api:
         self._journal = JournalCalls(engine)
         self._queue = QueueCalls(engine)
         self._services = ServiceCalls(engine)
+        self._past = PastCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -73,6 +75,8 @@ class Api:
             "requeue": self._queue.requeue,
             "drop": self._queue.drop,
             "pool": self._queue.pool,
+            "events": self._past.events,
+            "past": self._past.past,
             "services": self._services.show,
             "service_reset": self._services.reset,
         }

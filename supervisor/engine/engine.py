@@ -349,6 +349,11 @@ class Engine:
         path = project.out_log(run_id) if stream == "out" else project.err_log(run_id)
         return read_piece(path, offset, limit, self.secrets.redactor)
 
+    @property
+    def log(self) -> SqliteEventLog:
+        """The stored events, for calls that only read them."""
+        return self._log
+
     async def journal_history(self, since: int, limit: int, run_id: str | None) -> list[Recorded]:
         """Stored events after a number."""
         return await self._log.history(since, limit, run_id)

@@ -16,13 +16,15 @@ from typing import NamedTuple
 
 from supervisor.core.events import Recorded
 from supervisor.core.run import FINAL, RunState
-from supervisor.store import reading
+from supervisor.store import reading, searching
 from supervisor.store.backlog import Backlog, Given
 from supervisor.store.database import Database
 from supervisor.store.opening import OpenReport, StorageFaultError
+from supervisor.store.past import Past, past_at
 from supervisor.store.ports import ZERO_HASH, ChainReport, LoadedLog, OnDurable, OnProblem
 from supervisor.store.queries import queries
 from supervisor.store.rows import Row, chained, encode, encode_state, superseded, thinned_row
+from supervisor.store.searching import Page, Search
 from supervisor.store.writer import Job
 
 FORGET_AT_ONCE = 5_000
@@ -163,6 +165,31 @@ class SqliteEventLog:
     async def find_run(self, suffix: str) -> tuple[str, ...]:
         """See ``ports.EventLog``."""
         return await self._database.read(lambda c: reading.find_ids(c, suffix))
+
+    async def search(
+        self, search: Search, *, before: int | None = None, after: int | None = None, limit: int
+    ) -> Page:
+        """A page of events that fit, the newest before ``before`` or the oldest after ``after``."""
+        if after is not None:
+            return await self._database.read_aside(
+                lambda c: searching.search_after(c, search, after, limit)
+            )
+        return await self._database.read_aside(
+            lambda c: searching.search_before(c, search, before, limit)
+        )
+
+    async def seq_at(self, wall: float) -> int:
+        """Seq of the newest event of that Unix time or before; 0 when all are younger."""
+        return await self._database.read_aside(lambda c: searching.seq_at(c, wall))
+
+    async def past(self, *, seq: int | None, wall: float | None) -> Past:
+        """Everything as it was after the event ``seq``, else at that Unix time."""
+
+        def look(connection: sqlite3.Connection) -> Past:
+            found = searching.seq_at(connection, wall or 0.0) if seq is None else seq
+            return past_at(connection, found)
+
+        return await self._database.read_aside(look)
 
     async def verify_chain(self) -> ChainReport:
         """See ``ports.EventLog``."""

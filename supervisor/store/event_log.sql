@@ -70,6 +70,74 @@ WHERE run_id = '' AND instr(?, ',' || type || ',') ORDER BY seq;
 SELECT seq, wall, mono, boot, run_id, type, data FROM events
 WHERE instr(?, ',' || type || ',') ORDER BY seq;
 
+-- name: search_before
+-- The events in [:floor, :seq) that fit, newest first. ``data`` is ASCII JSON: LIKE folds its case.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE seq < :seq AND seq >= :floor
+    AND (:types = '' OR instr(:types, ',' || type || ','))
+    AND (:text = '' OR data LIKE :text ESCAPE '!' OR type LIKE :text ESCAPE '!'
+        OR (run_id != '' AND instr(:runs, ',' || run_id || ',')))
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: search_after
+-- The same in (:seq, :floor], oldest first.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE seq > :seq AND seq <= :floor
+    AND (:types = '' OR instr(:types, ',' || type || ','))
+    AND (:text = '' OR data LIKE :text ESCAPE '!' OR type LIKE :text ESCAPE '!'
+        OR (run_id != '' AND instr(:runs, ',' || run_id || ',')))
+ORDER BY seq LIMIT :limit;
+
+-- name: search_run_before
+-- The same for one run, found by the index.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = :run AND seq < :seq
+    AND (:types = '' OR instr(:types, ',' || type || ','))
+    AND (:text = '' OR data LIKE :text ESCAPE '!' OR type LIKE :text ESCAPE '!')
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: search_run_after
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = :run AND seq > :seq
+    AND (:types = '' OR instr(:types, ',' || type || ','))
+    AND (:text = '' OR data LIKE :text ESCAPE '!' OR type LIKE :text ESCAPE '!')
+ORDER BY seq LIMIT :limit;
+
+-- name: runs_of_agents
+-- The newest runs of agents whose name contains a text.
+SELECT id FROM runs WHERE agent LIKE ? ESCAPE '!' ORDER BY id DESC LIMIT 1000;
+
+-- name: agent_of_run
+SELECT agent FROM runs WHERE id = ?;
+
+-- name: first_at_or_after
+-- Seq and time of the first event from a seq on; what holds the place of events has no time.
+SELECT seq, wall FROM events WHERE seq >= ? AND wall > 0 ORDER BY seq LIMIT 1;
+
+-- name: runs_before
+-- The newest runs that were made before an id, with their agent.
+SELECT id, agent FROM runs WHERE id < ? ORDER BY id DESC LIMIT ?;
+
+-- name: steps_of_run
+-- The events of a run up to a seq, without its progress, oldest first.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = ? AND seq <= ? AND type != 'ProgressReported' ORDER BY seq;
+
+-- name: progress_of_run
+-- The newest progress of a run up to a seq, newest first.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = ? AND seq <= ? AND type = 'ProgressReported' ORDER BY seq DESC LIMIT ?;
+
+-- name: newest_event
+-- The newest event up to a seq; not what only holds the place of one.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE seq <= ? AND type NOT IN ('Lost', 'Thinned') ORDER BY seq DESC LIMIT 1;
+
+-- name: newest_of_no_run
+-- The newest event of the engine itself of one type, up to a seq.
+SELECT seq, wall, mono, boot, run_id, type, data FROM events
+WHERE run_id = '' AND seq <= ? AND type = ? ORDER BY seq DESC LIMIT 1;
+
 -- name: hash_of
 -- The hash of one event.
 SELECT hash FROM events WHERE seq = ?;
