@@ -44,6 +44,7 @@ class Follower:
         *,
         with_hints: bool,
         progress_every_s: float = PROGRESS_EVERY_S,
+        program: str = "longwatch",
     ) -> None:
         """``with_hints`` prints how to answer a question from another shell.
 
@@ -51,6 +52,7 @@ class Follower:
         """
         self._progress_every_s = progress_every_s
         self._mirror = mirror
+        self._program = program
         self._ids = run_ids
         self._say = say
         self._with_hints = with_hints
@@ -93,14 +95,16 @@ class Follower:
         if isinstance(event, e.RequestReminded) and self._with_hints:
             for request in state.open_requests:
                 if request.id == event.request_id:
-                    self._say(f"          {'':<16}  answer with: {answer_hint(request)}")
+                    self._say(
+                        f"          {'':<16}  answer with: {answer_hint(request, self._program)}"
+                    )
 
     def hint(self, request: Request) -> None:
         """Say how to answer from another shell."""
         if request.explanation:
             first = safe_text(request.explanation, limit=300).strip()
             self._say(f"          {'':<16}  the agent says: {first}")
-        self._say(f"          {'':<16}  answer with: {answer_hint(request)}")
+        self._say(f"          {'':<16}  answer with: {answer_hint(request, self._program)}")
 
     def summary(self) -> list[str]:
         """One line a run, for the end."""

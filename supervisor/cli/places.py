@@ -30,7 +30,8 @@ def named_hosts(words: Sequence[str], directory: Path | None) -> list[RemoteHost
     for word in wanted:
         host = known[word] if word in known else _by_address(word, known)
         if directory is not None:
-            host = replace(host, directory=str(directory))
+            there = f"{host.word.partition(':')[0]}:{directory}"
+            host = replace(host, directory=str(directory), word=there)
         found.setdefault(f"{host.address}:{host.directory or ''}", host)
     return _told_apart(list(found.values()))
 
@@ -90,6 +91,7 @@ def _configured() -> dict[str, RemoteHost]:
             name,
             table.address,
             table.directory,
+            name,
             command=tuple(table.command),
             ssh=_ssh() if table.ssh == list(SSH) else tuple(table.ssh),
         )
@@ -100,7 +102,7 @@ def _configured() -> dict[str, RemoteHost]:
 def _by_address(word: str, known: Mapping[str, RemoteHost]) -> RemoteHost:
     name, mark, directory = word.partition(":")
     if mark and name in known:
-        return replace(known[name], directory=directory)
+        return replace(known[name], directory=directory, word=word)
     return parse_host(word, _ssh())
 
 

@@ -25,7 +25,7 @@ from supervisor.cli.plain_words import (
     standing,
     waiting,
 )
-from supervisor.cli.session import Place, ensure_engine, own_name
+from supervisor.cli.session import Place, ensure_engine, own_name, program_of
 from supervisor.cli.status_cmd import find, newest_and_active, reasons_of
 from supervisor.config.problems import nearest
 from supervisor.control.sync_client import SyncClient
@@ -70,6 +70,7 @@ class _Session:
     def __init__(self, place: Place, client: SyncClient) -> None:
         self._numbers = Numbers()
         self._announcer = Announcer(self._numbers)
+        self._program = program_of(place)
         self._live = Live(place, client, self._see)
         self._typed = TypedLines()
 
@@ -139,7 +140,8 @@ class _Session:
             output.line(missing)
             return
         if not is_terminal():
-            output.line(f"Answers need a terminal. Elsewhere: {answer_hint(request)}")
+            hint = answer_hint(request, self._program)
+            output.line(f"Answers need a terminal. Elsewhere: {hint}")
             return
         state = next(state for state, found in pairs if found.id == request.id)
         given = self._asked(state, request)

@@ -6,7 +6,7 @@ import argparse
 
 from supervisor.cli import output
 from supervisor.cli.ask_inline import question_lines
-from supervisor.cli.session import Place, connect, snapshot
+from supervisor.cli.session import Place, connect, program_of, snapshot
 from supervisor.core.describe import answer_hint, waiting_words
 from supervisor.core.mirror import Mirror
 from supervisor.core.report import request_report
@@ -26,11 +26,12 @@ def requests(arguments: argparse.Namespace, place: Place) -> int:
     if arguments.json:
         output.json({"requests": [request_report(state, request) for state, request in pairs]})
         return 0
+    program = program_of(place)
     for state, request in pairs:
         for line in question_lines(state, request):
             output.line(line)
         output.line(f"  {waiting_words(request, mirror.taken_at)}")
-        output.line(f"  answer with: {answer_hint(request)}")
+        output.line(f"  answer with: {answer_hint(request, program)}")
     if not pairs:
         output.line("nothing waits for you")
     return 0

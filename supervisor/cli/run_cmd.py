@@ -20,7 +20,7 @@ from supervisor.cli.ask_inline import ask_inline
 from supervisor.cli.attach import is_dumb
 from supervisor.cli.follow import PROGRESS_EVERY_S, Follower
 from supervisor.cli.live import Live
-from supervisor.cli.session import Place, ensure_engine, own_name
+from supervisor.cli.session import Place, ensure_engine, own_name, program_of
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import answer_hint, reason_words
@@ -121,11 +121,13 @@ class _Following:
         self._left_open: dict[str, float] = {}
         """Of these, the ones that got no answer, and when: a later reminder brings them up."""
         self._bars = _bars()
+        self._program = program_of(place)
         self._follower = Follower(
             self.live.mirror,
             {entry["id"] for entry in started},
             self._say,
             with_hints=not is_terminal,
+            program=self._program,
             # A bar that moves needs no lines that say so.
             progress_every_s=math.inf if self._bars else PROGRESS_EVERY_S,
         )
@@ -203,7 +205,7 @@ class _Following:
                 answer = None  # No input, no terminal any more, or keys that are no text.
             if answer is None:
                 self._left_open[request.id] = time.time()
-                output.line(f"left open; answer it with: {answer_hint(request)}")
+                output.line(f"left open; answer it with: {answer_hint(request, self._program)}")
                 return
             try:
                 self.live.call("answer", {**answer, "by": self._by})

@@ -89,6 +89,11 @@ def wait_until_gone(project: Project) -> None:
         time.sleep(ATTEMPT_EVERY_S)
 
 
+def program_of(place: Place) -> str:
+    """The command that a person types to reach the engine of ``place``."""
+    return place.program if isinstance(place, RemoteHost) else "longwatch"
+
+
 def own_name() -> str:
     """Who answers and stops, in the log: the user and the command line."""
     import getpass

@@ -84,9 +84,8 @@ def read_greeting(line: bytes, host: str) -> DialGreeting | None:
         what, why, fix = (
             safe_text(str(error.get(k, "")), limit=600) for k in ("what", "why", "fix")
         )
-        raise _KINDS.get(str(error.get("kind")), EnvironmentFaultError)(
-            f"on {host}: {what}", why=why, fix=fix
-        )
+        kind = _KINDS.get(str(error.get("kind")), EnvironmentFaultError)
+        raise kind(f"on {host}: {what}", why=why, fix=f"There: {fix}" if fix else "")
     protocol = said.get("protocol")
     return DialGreeting(
         safe_text(str(said.get("version", "?")), limit=40),

@@ -35,10 +35,17 @@ class RemoteHost:
     """As ssh takes it: an alias of its configuration, a name, or user@name."""
     directory: str | None = None
     """On that machine; ``~/`` and relative paths start at the home there. None: what is at home."""
+    word: str = ""
+    """What stands after ``--host`` for it."""
     command: tuple[str, ...] = COMMAND
     """Longwatch there; a first word that begins with ``~/`` is below the home there."""
     ssh: tuple[str, ...] = SSH
     """The ssh to use, with options that go before ours."""
+
+    @property
+    def program(self) -> str:
+        """The command that a person types here to reach it."""
+        return f"longwatch --host {shlex.quote(self.word)}"
 
 
 def parse_host(word: str, ssh: tuple[str, ...] = SSH) -> RemoteHost:
@@ -50,7 +57,7 @@ def parse_host(word: str, ssh: tuple[str, ...] = SSH) -> RemoteHost:
             fix="A port belongs into ~/.ssh/config, as `Port` of that host",
             where="--host",
         )
-    return RemoteHost(_LABEL.sub("_", address), address, directory or None, ssh=ssh)
+    return RemoteHost(_LABEL.sub("_", address), address, directory or None, word, ssh=ssh)
 
 
 def is_address(text: str) -> bool:

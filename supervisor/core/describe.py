@@ -157,15 +157,15 @@ def redacted_words(count: int) -> str:
     return f"{what} not shown: a mark stands for it, and the hash covers what the agent wrote"
 
 
-def answer_hint(request: Request) -> str:
-    """The command that answers a request from another shell."""
+def answer_hint(request: Request, program: str = "longwatch") -> str:
+    """The command that answers a request from another shell; ``program`` reaches the engine."""
     choice = {
         "approve": "--allow | --deny",
         "choose": " | ".join(f"--option{_shell_word(option)}" for option in request.options),
         "edit": "--edit [FILE]",
         "form": "--field NAME=VALUE … | --fields FILE",
     }.get(request.kind, "--text TEXT")
-    return f"longwatch answer {safe_text(request.id, limit=80)} {choice}"
+    return f"{program} answer {safe_text(request.id, limit=80)} {choice}"
 
 
 def _shell_word(option: str) -> str:

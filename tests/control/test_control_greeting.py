@@ -38,7 +38,7 @@ def test_the_error_there_is_raised_here_as_what_it_was() -> None:
     line = refusal_line(NotRunningError("nothing runs for /x", fix="longwatch up"))
     with pytest.raises(NotRunningError, match="on box: nothing runs for /x") as caught:
         read_greeting(line, "box")
-    assert caught.value.fix == "longwatch up"
+    assert caught.value.fix == "There: longwatch up"
 
 
 def test_hostile_words_of_the_other_side_are_harmless() -> None:

@@ -50,6 +50,8 @@ def test_the_commands_act_on_the_engine_of_the_other_machine(project: Any, box: 
     far.run("start", "asker")
     project.wait("a request", lambda: json.loads(far.run("requests", "--json").stdout)["requests"])
     request = json.loads(far.run("requests", "--json").stdout)["requests"][0]
+    hint = f"longwatch --host {far.where} answer {request['id']} --allow"
+    assert hint in far.run("requests").stdout, "what is shown to be typed works from here"
     assert request["title"] == "Publish it?"
     far.run("answer", request["id"], "--allow", "--hash", request["hash"])
     project.wait_for("asker", "succeeded")

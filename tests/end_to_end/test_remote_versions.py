@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sshd_box import REPOSITORY, Box, program
 
 from supervisor import __version__
+from supervisor.control.host import RemoteHost
+from supervisor.tui.app import LongwatchApp
+from supervisor.tui.remote import HostBackend
 
 AGENT = '[agents.sleeper]\ncommand = ["sleep", "600"]\n'
 
@@ -39,7 +45,7 @@ class There:
         self.here = box.directory / f"here-{version}-{protocol}"
         self.here.mkdir()
         self.environment = box.environment()
-        far = other_version(box.directory, version, protocol)
+        self.program = far = other_version(box.directory, version, protocol)
         project.configure(AGENT)
         (self.here / "config.toml").write_text(
             f'[hosts.far]\naddress = "box"\ndirectory = "{project.directory}"\n'
@@ -55,6 +61,30 @@ class There:
         assert done.returncode == check, (words, done.stdout, done.stderr)
         return done
 
+    async def look_in_the_interface(self) -> None:
+        """It shows the agents, says why it only looks, and is refused when it acts."""
+        ssh = tuple(shlex.split(self.environment["LONGWATCH_SSH"]))
+        directory = str(self.project.directory)
+        host = RemoteHost("far", "box", directory, command=(str(self.program),), ssh=ssh)
+        app = LongwatchApp({"far": HostBackend(host)})
+        async with app.run_test(size=(160, 30)) as pilot:
+
+            async def until(words: str) -> None:
+                for _ in range(1000):
+                    await pilot.pause()
+                    strips = app.screen._compositor.render_strips()
+                    text = "\n".join("".join(part.text for part in strip) for strip in strips)
+                    if words in text:
+                        return
+                    await asyncio.sleep(0.02)
+                pytest.fail(f"never {words!r}:\n{text}")
+
+            await until("sleeper")
+            await until("looking only")
+            await until("upgrade longwatch on this machine")
+            await pilot.press("s")
+            await until("this client speaks another protocol and may only look")
+
 
 def test_another_version_with_the_same_protocol_works_and_is_said(project: Any, box: Box) -> None:
     there = There(project, box, "99.1", 1)
@@ -65,7 +95,7 @@ def test_another_version_with_the_same_protocol_works_and_is_said(project: Any, 
     assert "sleeper: stopped" in there.run("stop", "sleeper").stdout
 
 
-def test_another_protocol_is_for_looking_only(project: Any, box: Box) -> None:
+async def test_another_protocol_is_for_looking_only(project: Any, box: Box) -> None:
     there = There(project, box, "99.2", 2)
     there.run("up")
     looked = there.run("status", "--json")
@@ -74,4 +104,5 @@ def test_another_protocol_is_for_looking_only(project: Any, box: Box) -> None:
     refused = there.run("start", "sleeper", check=1).stderr
     assert "start is refused: this client speaks another protocol and may only look" in refused
     assert json.loads(there.run("status", "--json").stdout)["runs"] == []
+    await there.look_in_the_interface()
     there.run("down")
