@@ -2,7 +2,8 @@
 
 Owns: the screens, the keys that work everywhere, and every call to the engine. Must never change
 anything by itself: what it shows comes from the engine's events, and leaving it leaves the
-agents running.
+agents running. Screens other than the first are imported when they are opened: the first paint
+waits for nothing that it does not show.
 """
 
 from __future__ import annotations
@@ -28,24 +29,14 @@ from supervisor.tui.carrying import WHO, CarryingApp
 from supervisor.tui.fleet import make_link
 from supervisor.tui.guard import GuardedDriver
 from supervisor.tui.link import Backend, CallError
-from supervisor.tui.many import everything
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
 from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
 from supervisor.tui.places import make_place
 from supervisor.tui.render import Part
-from supervisor.tui.screens.always import AlwaysScreen
-from supervisor.tui.screens.approvals import ApprovalsScreen
-from supervisor.tui.screens.base import PictureScreen
-from supervisor.tui.screens.confirm import ConfirmScreen
+from supervisor.tui.screens.base import PictureScreen, Questioning
 from supervisor.tui.screens.dashboard import Dashboard
-from supervisor.tui.screens.help import HelpScreen
-from supervisor.tui.screens.log import LogScreen
-from supervisor.tui.screens.many import WholeCard
-from supervisor.tui.screens.request import RequestScreen
-from supervisor.tui.screens.run import RunScreen
 from supervisor.tui.settings import USUAL, Settings
-from supervisor.tui.sweeping import Sweeping
 from supervisor.tui.tail import Tail
 
 TICK_S = 1.0
@@ -179,7 +170,7 @@ class LongwatchApp(CarryingApp):
 
     def on_app_focus(self, _event: AppFocus) -> None:
         """The terminal got the focus: a key meant for elsewhere must decide nothing."""
-        if isinstance(self.screen, RequestScreen | ConfirmScreen | AlwaysScreen | WholeCard):
+        if isinstance(self.screen, Questioning):
             self.screen.rearm()
 
     def say(self, *parts: Part) -> None:
@@ -231,6 +222,8 @@ class LongwatchApp(CarryingApp):
 
     def command_request(self, run_id: str, request_id: str) -> None:
         """Show that request, if it is still open."""
+        from supervisor.tui.screens.request import RequestScreen
+
         for item in open_requests(self.picture):
             if item.run.id == run_id and item.request.id == request_id:
                 if not isinstance(self.screen, RequestScreen):
@@ -242,6 +235,8 @@ class LongwatchApp(CarryingApp):
         self.run_worker(self._answer(message), name="answer")
 
     async def _answer(self, message: AnswerWanted) -> None:
+        from supervisor.tui.screens.request import RequestScreen
+
         request, decision = message.request, message.decision
         screen = self.screen if isinstance(self.screen, RequestScreen) else None
         try:
@@ -274,8 +269,7 @@ class LongwatchApp(CarryingApp):
             if state is None:
                 self.say((f" it has never run: {keys.hint('run.start')} starts it", theme.MUTED))
             else:
-                made = LogScreen if verb == "log" else RunScreen
-                self.push_screen(made(state.id, state.agent))
+                self._open(verb, state)
             return
         plan = actions.plan(verb, state, agent)
         if isinstance(plan, str):
@@ -284,6 +278,13 @@ class LongwatchApp(CarryingApp):
             self._ask(plan)
         else:
             self._carry_out(plan)
+
+    def _open(self, verb: str, state: RunState) -> None:
+        from supervisor.tui.screens.log import LogScreen
+        from supervisor.tui.screens.run import RunScreen
+
+        made = LogScreen if verb == "log" else RunScreen
+        self.push_screen(made(state.id, state.agent))
 
     def _here_do(self, verb: str) -> None:
         state, agent = self._here()
@@ -316,6 +317,9 @@ class LongwatchApp(CarryingApp):
 
     def action_many(self, verb: str = "") -> None:
         """Something to many runs at once: asks what, and shows everything it touches."""
+        from supervisor.tui.many import everything
+        from supervisor.tui.sweeping import Sweeping
+
         shown = [screen for screen in self.screen_stack if isinstance(screen, Dashboard)]
         scope = shown[-1].scope() if shown else everything(self.picture)
         link, clock = self._link, self._clock
@@ -344,6 +348,8 @@ class LongwatchApp(CarryingApp):
 
     def action_approvals(self) -> None:
         """What is approved always."""
+        from supervisor.tui.screens.approvals import ApprovalsScreen
+
         self.push_screen(ApprovalsScreen())
 
     def on_revoke_wanted(self, message: RevokeWanted) -> None:
@@ -352,6 +358,8 @@ class LongwatchApp(CarryingApp):
 
     def action_help(self) -> None:
         """Show the keys."""
+        from supervisor.tui.screens.help import HelpScreen
+
         self.push_screen(HelpScreen())
 
     def action_theme(self) -> None:

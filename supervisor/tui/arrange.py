@@ -95,6 +95,15 @@ class Plan:
         return replace(self, sort=every[(place + by) % len(every)], is_reversed=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which runs are meant."""
+
+    words: str
+    """``all runs``, ``runs that fit "fail"``."""
+    runs: tuple[RunState, ...]
+
+
 def _usage(state: RunState, _picture: Picture, _now: Moment) -> float | None:
     usage = state.progress.usage if state.progress else None
     return usage.input_tokens + usage.output_tokens if usage else None

@@ -16,7 +16,6 @@ from supervisor.tui.guard import GuardedApp
 from supervisor.tui.link import CallError, EngineLink
 from supervisor.tui.messages import CallWanted, PlanWanted
 from supervisor.tui.render import Part
-from supervisor.tui.screens.confirm import ConfirmScreen
 
 WHO = "tui"
 """How this client signs what it does."""
@@ -42,6 +41,8 @@ class CarryingApp(GuardedApp):
         raise NotImplementedError
 
     def _ask(self, plan: actions.Plan, done: Callable[[], None] = _nothing) -> None:
+        from supervisor.tui.screens.confirm import ConfirmScreen
+
         def decided(yes: bool | None) -> None:
             if yes:
                 self._carry_out(plan, done)

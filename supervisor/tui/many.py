@@ -15,6 +15,7 @@ from textual.content import Content
 from supervisor.core.moment import Moment
 from supervisor.core.run import RunState, Status
 from supervisor.tui import question, render, view
+from supervisor.tui.arrange import Scope
 from supervisor.tui.model import OpenRequest, Picture, shown_runs, split_host
 from supervisor.tui.render import Part, line
 from supervisor.tui.theme import ASK, BAD, DONE, FAINT, KEY, MUTED, STRONG, TEXT, look_of_run
@@ -23,15 +24,6 @@ ANSWERED_TOGETHER = frozenset({"approve", "choose"})
 """Kinds that one key answers; what is typed is typed for each."""
 FIRST_DIGIT = 1
 LAST_DIGIT = 9
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Which runs are meant."""
-
-    words: str
-    """``all runs``, ``runs that fit "fail"``."""
-    runs: tuple[RunState, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
-from supervisor.tui import keys, many, render
+from supervisor.tui import keys, render
 from supervisor.tui.model import Picture, open_requests
 from supervisor.tui.render import line
 from supervisor.tui.theme import ASK, MUTED, TEXT
@@ -95,6 +95,8 @@ def _request_commands(app: Commanded) -> Iterable[Command]:
 
 
 def _fleet_commands(app: Commanded) -> Iterable[Command]:
+    from supervisor.tui import many
+
     scope = many.everything(app.picture)
     for verb in many.VERBS:
         if count := len(many.sweep(verb.name, scope).runs):

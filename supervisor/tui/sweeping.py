@@ -13,8 +13,9 @@ from textual.app import App
 
 from supervisor.core.moment import Moment
 from supervisor.tui import actions, many, render, theme
+from supervisor.tui.arrange import Scope
 from supervisor.tui.link import CallError
-from supervisor.tui.many import Alike, Scope, Sweep
+from supervisor.tui.many import Alike, Sweep
 from supervisor.tui.messages import Decision
 from supervisor.tui.render import Part
 from supervisor.tui.screens.many import AlikeScreen, MenuScreen, SweepScreen

@@ -7,6 +7,7 @@ from tui_script import Driven, World, busy_world, driven, moment
 
 from supervisor.core import events as e
 from supervisor.tui import many, model
+from supervisor.tui.arrange import Scope
 from supervisor.tui.link import CallError
 from supervisor.tui.model import Picture
 from supervisor.tui.screens.dashboard import Dashboard
@@ -35,7 +36,7 @@ def asking_world(count: int = 3, **fields: object) -> World:
     return world
 
 
-def scope_of(world: World) -> many.Scope:
+def scope_of(world: World) -> Scope:
     return many.everything(model.from_snapshot(world.snapshot(), Picture()))
 
 

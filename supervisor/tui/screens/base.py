@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol, runtime_checkable
+
 from textual import on
 from textual.events import Resize
 from textual.screen import Screen
@@ -16,6 +18,15 @@ from supervisor.tui.theme import MUTED
 SMALLEST = (80, 24)
 """Columns and rows from which on everything has its place."""
 TOO_SMALL = " {}×{} is small: from 80×24 on all of it fits"
+
+
+@runtime_checkable
+class Questioning(Protocol):
+    """A screen whose keys decide something, so that they are dead for a moment."""
+
+    def rearm(self) -> None:
+        """The terminal got the focus: keys are dead for a moment."""
+        ...
 
 
 class PictureScreen(Screen[None]):

@@ -14,8 +14,7 @@ from textual.widgets import Input
 from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
 from supervisor.tui import arrange, keys, render, rows
-from supervisor.tui.arrange import Arranger, Plan
-from supervisor.tui.many import Scope
+from supervisor.tui.arrange import Arranger, Plan, Scope
 from supervisor.tui.messages import LogWanted
 from supervisor.tui.model import Link, Picture, open_requests
 from supervisor.tui.render import Part, line

@@ -16,7 +16,8 @@ from textual.screen import ModalScreen
 from supervisor.core.moment import Moment
 from supervisor.tui import keys, many, render
 from supervisor.tui.arming import Arming
-from supervisor.tui.many import Alike, Scope, Sweep
+from supervisor.tui.arrange import Scope
+from supervisor.tui.many import Alike, Sweep
 from supervisor.tui.messages import Decision
 from supervisor.tui.render import line
 from supervisor.tui.theme import ASK, FAINT, STRONG, TEXT
