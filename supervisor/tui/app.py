@@ -27,6 +27,7 @@ from supervisor.core.text import safe_text
 from supervisor.tui import actions, garbage, guard, keymap, keys, render, terminal, theme, view
 from supervisor.tui.carrying import WHO, CarryingApp
 from supervisor.tui.fleet import make_link
+from supervisor.tui.following import Following
 from supervisor.tui.guard import GuardedDriver
 from supervisor.tui.link import Backend, CallError
 from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
@@ -93,8 +94,7 @@ class LongwatchApp(CarryingApp):
         self.set_keymap(settings.keymap)
         self._tick_s = tick_s
         self._on_settled = on_settled
-        self._tail: Tail | None = None
-        self._tail_worker: Worker[None] | None = None
+        self._following = Following(self._follow_log)
         self._undo_signals: Callable[[], None] | None = None
         self._last_need: Need | None = None
 
@@ -183,23 +183,18 @@ class LongwatchApp(CarryingApp):
     # -- logs ---------------------------------------------------------------------------------
 
     def on_log_wanted(self, message: LogWanted) -> None:
-        """Follow another log, or none."""
-        tail = self._tail
-        if tail is not None and (tail.run_id, tail.stream) == (message.run_id, message.stream):
+        """Follow other logs, or none."""
+        if not self._following.want(message.run_id, message.streams):
             self._show_log()
-            return
-        if self._tail_worker is not None:
-            self._tail_worker.cancel()
-            self._tail_worker = None
-        self._tail = Tail(message.run_id, message.stream) if message.run_id else None
-        if self._tail is not None:
-            follow = self._link.follow_log(self._tail, self._show_log)
-            self._tail_worker = self.run_worker(follow, name="log")
+
+    def _follow_log(self, tail: Tail) -> Worker[None]:
+        return self.run_worker(self._link.follow_log(tail, self._show_log), name="log")
 
     def _show_log(self) -> None:
         for screen in self.screen_stack[-2:]:
             if isinstance(screen, PictureScreen) and screen.is_mounted:
-                screen.show_log(self._tail)
+                for tail in self._following.tails or (None,):
+                    screen.show_log(tail)
 
     # -- requests -----------------------------------------------------------------------------
 

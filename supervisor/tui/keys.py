@@ -163,7 +163,17 @@ _TABLE: tuple[Key, ...] = (
     Key("log.search", "slash", "search", "search", "Search in the log", LOG, 5, "/"),
     Key("log.next", "n", "next", "next", "Next line that matches", LOG, 6),
     Key("log.previous", "N", "previous", "previous", "Previous line that matches", LOG, 7),
-    Key("log.stream", "e", "stream", "out/err", "Change between output and errors", LOG, 8),
+    Key("log.error", "right_square_bracket", "error(1)", "next error", "Next line that tells of an "
+        "error", LOG, 10, "]"),
+    Key("log.error-before", "left_square_bracket", "error(-1)", "error before", "The line before "
+        "that tells of an error", LOG, 8, "["),
+    Key("log.wrap", "w", "wrap", "wrap", "Wrap long lines, or cut them", LOG, 12),
+    Key("log.right", "right", "aside(1)", "right", "To the right, while nothing is wrapped", LOG,
+        shown="→"),
+    Key("log.left", "left", "aside(-1)", "left", "To the left again", LOG, shown="←"),
+    Key("log.stream", "e", "stream", "out/err", "Output, errors, or both", LOG, 11),
+    Key("log.other", "tab", "other", "other half", "While both are shown: move in the other one",
+        LOG, shown="Tab"),
     Key("log.up", "up,k", "up", "up", "One line up", LOG, shown="↑ k"),
     Key("log.down", "down,j", "down", "down", "One line down", LOG, shown="↓ j"),
     Key("log.page-up", "pageup", "page_up", "page up", "One page up", LOG, shown="PgUp"),

@@ -22,7 +22,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.record import RecordError
 from supervisor.tui import model
 from supervisor.tui.model import GapError, Link, Picture
-from supervisor.tui.tail import LogChunk, Tail
+from supervisor.tui.tail import LogChunk, Tail, Want
 
 UPDATE_INTERVAL_S = 0.1
 """Fewest seconds between two updates of the picture on screen: ten a second is what eyes follow."""
@@ -247,7 +247,10 @@ class Caller(Protocol):
 
 async def follow_log(caller: Caller, tail: Tail, on_change: Callable[[], None]) -> None:
     """Feed ``tail`` while its log is shown; ends by cancellation."""
+    wanted = asyncio.Event()
+    tail.on_want = wanted.set
     while True:
+        wanted.clear()
         try:
             more = await _read_log(caller, tail)
         except CallError:
@@ -255,14 +258,18 @@ async def follow_log(caller: Caller, tail: Tail, on_change: Callable[[], None]) 
         else:
             on_change()
         if not more:
-            await asyncio.sleep(LOG_INTERVAL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LOG_INTERVAL_S):
+                    await wanted.wait()
 
 
 async def _read_log(caller: Caller, tail: Tail) -> bool:
     """Read once; True when there is more to read at once."""
+    want, (offset, limit) = tail.want, tail.next_read()
+    limit = LOG_LIMIT_BYTES if limit is None else limit
     plain = await caller.call(
-        "log", run=tail.run_id, stream=tail.stream, offset=tail.offset, limit=LOG_LIMIT_BYTES
+        "log", run=tail.run_id, stream=tail.stream, offset=offset, limit=limit
     )
     chunk = LogChunk(plain["data"], plain["offset"], plain["start"], plain["size"])
-    tail.feed(chunk)
-    return bool(chunk.data) and chunk.offset < chunk.size
+    tail.feed(chunk, want)
+    return tail.want is not Want.NEWER or bool(chunk.data and chunk.offset < chunk.size)

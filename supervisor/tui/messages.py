@@ -51,12 +51,12 @@ class PictureWanted(Message):
 
 
 class LogWanted(Message):
-    """Follow this log from now on, instead of any other; None follows none."""
+    """Follow these logs from now on, instead of any other; None follows none."""
 
-    def __init__(self, run_id: str | None, stream: str = "out") -> None:
+    def __init__(self, run_id: str | None, *streams: str) -> None:
         super().__init__()
         self.run_id = run_id
-        self.stream = stream
+        self.streams = streams or ("out",)
 
 
 class CallWanted(Message):

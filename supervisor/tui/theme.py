@@ -36,6 +36,7 @@ BAR_BAD = "$lw-bad-bar on $lw-track"
 BAR_RETRY = "$lw-retry-bar on $lw-track"
 BAR_IDLE = "$lw-faint on $lw-track"
 FOUND = "$lw-on-ask on $lw-ask"
+CURSOR = "on $lw-cursor"
 
 _DARK = {
     "lw-text": "#d6dce5",
@@ -129,6 +130,13 @@ _ANSI = {
     "lw-retry-bar": "ansi_magenta",
 }
 """The terminal's own 16 colours, on black: what they look like is the terminal's affair."""
+INKS = (
+    "#3b4252", "#f0716a", "#63c98b", "#e2b04a", "#6f9dff", "#c792ea", "#4cc3d9", "#c8d0dc",
+    "#7d899b", "#ff8f87", "#86e3a8", "#f5cb6e", "#93b7ff", "#dab2f5", "#7fdcec", "#ffffff",
+)  # fmt: skip
+"""The 16 colours that an agent writes in; ``tui.inks`` keeps them legible."""
+LEAST_CONTRAST = 3.0
+"""Of an agent's text on what is behind it (WCAG 2.2, 1.4.11): nothing is written out of sight."""
 _ANSI_NEEDS = {
     "ansi-background": "ansi_black",
     "ansi-foreground": "ansi_bright_white",

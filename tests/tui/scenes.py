@@ -106,7 +106,7 @@ async def until_still(app: LongwatchApp, pilot: Pilot[int]) -> None:
     for _ in range(250):
         await pilot.pause(0.02)
         now = text_of(app)
-        is_read = app._tail is None or app._tail.is_loaded
+        is_read = all(tail.is_loaded for tail in app._following.tails)
         same, before = (same + 1 if now == before and is_read else 0), now
         if same == 7:
             return

@@ -150,6 +150,6 @@ async def test_a_log_is_followed(link: EngineLink) -> None:
     tail = Tail(AUDIT, "out")
     changed: list[int] = []
     following = asyncio.create_task(link.follow_log(tail, lambda: changed.append(1)))
-    await until(lambda: list(tail.lines) == ["one", "two"] and len(changed) >= 2)
+    await until(lambda: [line.text for line in tail.lines] == ["one", "two"] and len(changed) >= 2)
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
