@@ -111,9 +111,9 @@ class ConnectingQueue:
         """See the port."""
         await self._there.keep(token, name, offset, data)
 
-    async def kept(self, task_id: str) -> dict[str, bytes]:
+    async def take(self, token: str) -> dict[str, bytes]:
         """See the port."""
-        return await self._there.kept(task_id)
+        return await self._there.take(token)
 
     async def kept_size(self, task_id: str, name: str) -> int:
         """See the port."""

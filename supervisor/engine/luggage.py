@@ -144,12 +144,12 @@ class Luggage:
 
     # -- unpacking ----------------------------------------------------------------------------
 
-    async def unpack(self, task_id: str) -> int:
+    async def unpack(self, token: str) -> int:
         """Put what another machine sent into the run's directory; the epoch it had, 0 without.
 
         What this machine sent itself stays as it is here, where it is newer.
         """
-        found = await self._files.kept(task_id)
+        task_id, found = token.split(".", maxsplit=1)[0], await self._files.take(token)
         try:
             state = json.loads(found.get(STATE, b"{}"))
             epoch, host, name = state.get("epoch", 0), state.get("host"), state.get("checkpoint")

@@ -90,7 +90,7 @@ class Tasks:
         floor = 0
         if state is None or state.status in FINAL - {Status.SUCCEEDED}:
             await asyncio.to_thread(self._prepare, lease)
-            floor = await luggage.unpack(task.id) if luggage is not None else 0
+            floor = await luggage.unpack(lease.token) if luggage is not None else 0
         came = None
         if floor:
             generation = state.next_generation if state is not None else 1

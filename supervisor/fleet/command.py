@@ -8,7 +8,6 @@ the rows: no clock, no random number, no order of a set.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import sqlite3
@@ -21,7 +20,6 @@ from supervisor.core.moment import Moment
 from supervisor.core.record import RecordError, from_plain, to_plain
 from supervisor.core.task import NewTask
 from supervisor.errors import RefusedError
-from supervisor.fleet import task_files
 from supervisor.store import task_rows as rows
 from supervisor.store.task_rows import Scene
 
@@ -111,8 +109,5 @@ _MEANINGS: dict[str, Callable[[Scene, Any], Any]] = {
     "release": lambda s, p: rows.release(s, p["token"]),
     "requeue": lambda s, p: rows.requeue(s, p["ids"]),
     "drop": lambda s, p: rows.drop(s, p["ids"]),
-    "keep": lambda s, p: task_files.keep(
-        s, p["token"], p["name"], p["offset"], base64.b64decode(p["data"], validate=True)
-    ),
     "forget": lambda s, p: rows.forget(s, p["before"], p["limit"]),
 }

@@ -6,12 +6,14 @@ Everything that the library raises becomes one of our errors here or is known to
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from supervisor.errors import EnvironmentFaultError, UserError
+from supervisor.errors import EnvironmentFaultError, LongwatchError, UserError
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 DEDUPLICATE_S = 600.0
 """How long the server knows a command that was sent before."""
 CONNECT_TIMEOUT_S = 5.0
+FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 1.0
+FILES_MAX_AGE_S = 90 * 86400.0
+"""Of what was left behind by tasks that nobody ever finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +150,21 @@ async def _make(client: Client, settings: NatsSettings) -> ObjectStore:
                     max_bytes=-1,
                 )
             )
+    files = f"{name}_files"
+    try:
+        await js.stream_info(files)
+    except NotFoundError:
+        with suppress(BadRequestError):
+            await js.add_stream(
+                StreamConfig(
+                    name=files,
+                    subjects=[f"{files}.>"],
+                    retention=RetentionPolicy.LIMITS,
+                    storage=StorageType.FILE,
+                    num_replicas=settings.replicas,
+                    max_age=FILES_MAX_AGE_S,
+                )
+            )
     bucket = f"{name}_blobs"
     try:
         return await js.object_store(bucket)
@@ -154,6 +174,21 @@ async def _make(client: Client, settings: NatsSettings) -> ObjectStore:
                 bucket, config=ObjectStoreConfig(replicas=settings.replicas)
             )
     return await js.object_store(bucket)
+
+
+async def patiently(settings: NatsSettings, work: Callable[[], Awaitable[Any]]) -> Any:
+    """Try again while the servers cannot be reached, at most ``patience_s``."""
+    end, pause = time.monotonic() + settings.patience_s, FIRST_PAUSE_S
+    while True:
+        try:
+            return await work()
+        except LongwatchError:
+            raise
+        except Exception as error:
+            if not may_pass(error) or time.monotonic() + pause > end:
+                raise unreachable(settings, error) from error
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LAST_PAUSE_S)
 
 
 def may_pass(error: Exception) -> bool:

@@ -8,8 +8,7 @@ it once (``nats_connection.DEDUPLICATE_S``), and after that it means nothing new
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from supervisor.fleet.command import Entry
 from supervisor.fleet.nats_connection import (
     CONNECT_TIMEOUT_S,
+    FIRST_PAUSE_S,
+    LAST_PAUSE_S,
     NatsSettings,
     connect,
-    may_pass,
+    patiently,
     stream_name,
-    unreachable,
 )
+from supervisor.fleet.nats_files import NatsTaskFiles
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -35,7 +36,6 @@ INLINE_BYTES = 128 * 1024
 """A larger command goes into the object store; servers take messages up to 1 MB by default."""
 PUBLISH_TIMEOUT_S = 3.0
 """Until a command without an acknowledgement is sent again."""
-FIRST_PAUSE_S, LAST_PAUSE_S = 0.05, 1.0
 LOOK_INTERVAL_S = 2.0
 """How often the end of the stream is asked for: a subscription may have died in silence."""
 PIECE = 500
@@ -82,9 +82,13 @@ class NatsLog:
         """Whether the servers can be reached just now."""
         return bool(self._client.is_connected)
 
+    def files(self) -> NatsTaskFiles:
+        """What tasks have with them, over the same connection."""
+        return NatsTaskFiles(self._settings, self._client)
+
     async def extent(self) -> Extent:
         """Ask what the log holds."""
-        info = await self._patient(lambda: self._js.stream_info(self._stream))
+        info = await patiently(self._settings, lambda: self._js.stream_info(self._stream))
         made = info.created.isoformat() if info.created is not None else ""
         return Extent(made, info.state.first_seq, info.state.last_seq)
 
@@ -98,11 +102,12 @@ class NatsLog:
         if len(data) > INLINE_BYTES:
             headers[BLOB_HEADER] = name = f"blob-{int(now)}-{call}"
             large, data = data, b""
-            await self._patient(lambda: self._blobs.put(name, large))
-        ack = await self._patient(
+            await patiently(self._settings, lambda: self._blobs.put(name, large))
+        ack = await patiently(
+            self._settings,
             lambda: self._js.publish(
                 self._subject, data, timeout=PUBLISH_TIMEOUT_S, headers=dict(headers)
-            )
+            ),
         )
         return int(ack.seq)
 
@@ -182,7 +187,7 @@ class NatsLog:
     async def _entry(self, message: Msg) -> Entry:
         headers, data = message.headers or {}, message.data
         if name := headers.get(BLOB_HEADER):
-            data = (await self._patient(lambda: self._large(name))).data or b""
+            data = (await patiently(self._settings, lambda: self._large(name))).data or b""
         at, seq = message.metadata.timestamp.timestamp(), message.metadata.sequence.stream
         return Entry(seq, at, headers.get(CALL_HEADER, ""), data)
 
@@ -241,20 +246,6 @@ class NatsLog:
             return None
         made = info.created.isoformat() if info.created is not None else ""
         return Extent(made, info.state.first_seq, info.state.last_seq)
-
-    async def _patient(self, work: Callable[[], Any]) -> Any:
-        """Try again while the servers cannot be reached, at most ``patience_s``."""
-        end, pause = time.monotonic() + self._settings.patience_s, FIRST_PAUSE_S
-        while True:
-            try:
-                return await work()
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:
-                if self._is_closed or not may_pass(error) or time.monotonic() + pause > end:
-                    raise unreachable(self._settings, error) from error
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LAST_PAUSE_S)
 
 
 def number_of(name: str, prefix: str) -> int:

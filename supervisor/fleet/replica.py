@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from supervisor.errors import EnvironmentFaultError, RefusedError
-from supervisor.fleet import task_files
 from supervisor.fleet.command import Entry, TooNewError, apply, scene_at
 from supervisor.store.database import Database
 from supervisor.store.task_rows import Scene
@@ -146,8 +145,7 @@ def outcome_unknown(what: str) -> EnvironmentFaultError:
 
 
 def _read_position(connection: sqlite3.Connection) -> Position | None:
-    for statement in (_SCHEMA, *task_files.SCHEMA):
-        connection.execute(statement)
+    connection.execute(_SCHEMA)
     row = connection.execute("SELECT log, seq, time FROM replica").fetchone()
     return None if row is None else Position(*row)
 

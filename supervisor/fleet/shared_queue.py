@@ -8,7 +8,6 @@ one that was cut off is refused by the very rules that refuse a stale worker of 
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 import sys
 import time
@@ -27,7 +26,6 @@ from supervisor.core.task import (
     TaskState,
     task_fault,
 )
-from supervisor.fleet import task_files
 from supervisor.fleet.command import TooNewError, encode, tasks_to_plain
 from supervisor.fleet.nats_connection import NatsSettings
 from supervisor.fleet.nats_log import NatsLog
@@ -48,6 +46,7 @@ class SharedTaskQueue:
         self, log: NatsLog, replica: Replica, path: Path, snapshot_every: int, patience_s: float
     ) -> None:
         self._log = log
+        self._files = log.files()
         self._replica = replica
         self._path = path
         self._snapshot_every = snapshot_every
@@ -127,7 +126,9 @@ class SharedTaskQueue:
 
     async def complete(self, token: str, result: str, then: Sequence[NewTask] = ()) -> bool:
         """See the port."""
-        return bool(await self._do("complete", token=token, result=result, then=self._named(then)))
+        done = await self._do("complete", token=token, result=result, then=self._named(then))
+        await self._files.drop(token.split(".", maxsplit=1)[0])
+        return bool(done)
 
     async def fail(self, token: str, problem: str, retry_in_s: float | None) -> TaskState:
         """See the port."""
@@ -151,6 +152,8 @@ class SharedTaskQueue:
     async def drop(self, task_ids: Sequence[str]) -> list[str]:
         """See the port."""
         gone: list[str] = await self._do("drop", ids=list(task_ids))
+        for task_id in gone:
+            await self._files.drop(task_id)
         return gone
 
     async def get(self, task_id: str) -> TaskDetail | None:
@@ -175,18 +178,15 @@ class SharedTaskQueue:
 
     async def keep(self, token: str, name: str, offset: int | None, data: bytes) -> None:
         """See ``queue.port.TaskFiles``."""
-        plain = base64.b64encode(data).decode("ascii")
-        await self._do("keep", token=token, name=name, offset=offset, data=plain)
+        await self._files.keep(token, name, offset, data)
 
-    async def kept(self, task_id: str) -> dict[str, bytes]:
+    async def take(self, token: str) -> dict[str, bytes]:
         """See ``queue.port.TaskFiles``."""
-        return await self._replica.look(lambda scene: task_files.kept(scene.connection, task_id))
+        return await self._files.take(token)
 
     async def kept_size(self, task_id: str, name: str) -> int:
         """See ``queue.port.TaskFiles``."""
-        return await self._replica.look(
-            lambda scene: task_files.size(scene.connection, task_id, name)
-        )
+        return await self._files.kept_size(task_id, name)
 
     async def close(self) -> None:
         """See the port."""

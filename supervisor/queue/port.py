@@ -52,8 +52,11 @@ class TaskFiles(Protocol):
         """
         ...
 
-    async def kept(self, task_id: str) -> dict[str, bytes]:
-        """All of it by name."""
+    async def take(self, token: str) -> dict[str, bytes]:
+        """All of it by name; whoever wrote it under an earlier lease writes no more.
+
+        Raises StaleLeaseError.
+        """
         ...
 
     async def kept_size(self, task_id: str, name: str) -> int:

@@ -286,11 +286,6 @@ def _payload(scene: Scene, row: Row) -> str:
     return text if text is not None else str(scene.run("payload", row["seq"]).fetchone()[0])
 
 
-def held(scene: Scene, token: str) -> Row:
-    """The task that the token holds; StaleLeaseError when it holds none any more."""
-    return _leased(_row_of(scene, token), token, TaskMove.COMPLETED)
-
-
 def _parts(token: str) -> tuple[str, int]:
     task_id, _, fence = token.partition(".")
     return task_id, int(fence) if fence.isascii() and fence.isdigit() and len(fence) < 18 else 0

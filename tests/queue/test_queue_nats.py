@@ -200,11 +200,11 @@ async def test_what_a_task_has_with_it_is_fenced_and_goes_with_its_end(made: Nat
     there = await made.machine("there")
     await made.pass_time(1.5 * made.lease_s)
     again = await one(there)
-    found = await there.kept(again.task.id)
+    found = await there.take(again.token)
     assert found == {"journal": b"one\ntwo\nthree\n", "checkpoint": b"\x00\xff" * 200_000}
     assert await there.kept_size(again.task.id, "journal") == 14
     with pytest.raises(StaleLeaseError):
         await made.queue.keep(lease.token, "journal", 14, b"stale\n")
     await there.keep(again.token, "journal", None, b"")
     await there.complete(again.token, "1")
-    assert await there.kept(again.task.id) == {}
+    assert await there.take(again.token) == {}
