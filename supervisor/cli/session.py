@@ -123,7 +123,7 @@ def _dial(host: RemoteHost, *, starts_engine: bool) -> tuple[SyncClient, bool]:
     from supervisor.control.dialing import dial
 
     dialled = dial(host, starts_engine=starts_engine, may_ask=is_dialogue())
-    client = SyncClient(dialled.connection)
+    client = SyncClient(dialled.connection, dialled.why_ended)
     _greet(client, host.name)
     return client, dialled.greeting.started
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +24,15 @@ CALL_TIMEOUT_S = 30.0
 class SyncClient:
     """A connection from ``connect`` to ``close``; not for use by two threads."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        """Speak over a connected stream socket, which is ours from now on."""
+    def __init__(
+        self, connection: socket.socket, why_ended: Callable[[], str] = lambda: ""
+    ) -> None:
+        """Speak over a connected stream socket, which is ours from now on.
+
+        ``why_ended`` tells in a line why the other end is gone, where something knows.
+        """
         self._socket = connection
+        self._why_ended = why_ended
         self._frames = FrameReader(ENGINE_LIMIT)
         self._next_id = 0
         self._arrived: deque[dict[str, Any]] = deque()
@@ -113,7 +119,7 @@ class SyncClient:
         try:
             chunk = self._socket.recv(CHUNK)
             if not chunk:
-                raise ConnectionLostError("the engine closed the connection")
+                raise ConnectionLostError(self._why_ended() or "the engine closed the connection")
             self._arrived.extend(decode(line) for line in self._frames.feed(chunk))
         except TimeoutError:
             raise TimeoutError("the engine did not answer in time") from None

@@ -44,6 +44,7 @@ def test_followed_events_go_on_over_cut_connections_and_an_absence(project: Any,
     project.environment = box.environment()
     follower = project.follow("--host", f"box:{project.directory}", "events", "-f", "--json")
     seen = [json.loads(follower.stdout.readline())["seq"]]
+    told: list[str] = []
 
     def until(seq: int) -> None:
         while seen[-1] < seq:
@@ -51,6 +52,8 @@ def test_followed_events_go_on_over_cut_connections_and_an_absence(project: Any,
             assert line, "the follower ended"
             if line.startswith("{"):
                 seen.append(json.loads(line)["seq"])
+            else:
+                told.append(line)
 
     until(newest_seq(project))
     assert box.cut() > 0
@@ -63,6 +66,9 @@ def test_followed_events_go_on_over_cut_connections_and_an_absence(project: Any,
         box.start()
     until(newest_seq(project) + 3)
     assert seen == list(range(seen[0], seen[-1] + 1))
+    first = "connection to box lost, trying again in 1 s: nothing accepts ssh at box"
+    assert first in told[0]
+    assert "connected to box again; nothing was missed" in told[-1]
 
 
 class Spied(HostBackend):
