@@ -37,6 +37,7 @@ from supervisor.core.size import size_words
 from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
 from supervisor.core.task_events import TaskDelivered, TaskSettled
 from supervisor.core.turn import Decision, Randomness, Turn
+from supervisor.core.withheld import rejection_due_s
 
 MAX_NAMES = 12
 """Agents named in one phrase; the rest is counted."""
@@ -105,8 +106,8 @@ def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
         same = old.updated_at == fact.progress.updated_at
     stale = "; ".join(fact.problems) or None
     if not same or state.stale != stale:
-        turn.record(e.ProgressReported(fact.progress))
-        if stale:
+        turn.record(e.ProgressReported(fact.progress, stale))
+        if stale and stale != state.stale and not rejection_due_s(state, False, turn.now):
             turn.record(e.ProgressRejected(stale))
     known = {anomaly.id for anomaly in state.anomalies}
     for anomaly in fact.anomalies:
@@ -116,8 +117,11 @@ def _progress(turn: Turn, fact: f.ProgressSeen) -> None:
 
 
 def _progress_bad(turn: Turn, fact: f.ProgressBad) -> None:
-    if turn.state.status not in FINAL and turn.state.stale != fact.problem:
-        turn.record(e.ProgressRejected(fact.problem))
+    state = turn.state
+    if state.status in FINAL or state.stale == fact.problem:
+        return
+    if not rejection_due_s(state, False, turn.now):
+        turn.record(e.ProgressRejected(fact.problem, fact.withheld))
 
 
 def _checkpoint(turn: Turn, fact: f.CheckpointSeen) -> None:
@@ -126,7 +130,7 @@ def _checkpoint(turn: Turn, fact: f.CheckpointSeen) -> None:
     if newest is not None and newest.sha256 == fact.sha256:
         return
     if problem := _out_of_order(turn.state, newest, fact):
-        _checkpoint_bad(turn, f.CheckpointBad(problem))
+        _checkpoint_bad(turn, f.CheckpointBad(problem, fact.withheld))
         return
     generation = turn.state.next_generation
     epoch = fact.epoch if fact.epoch is not None else turn.state.epoch
@@ -152,7 +156,9 @@ def _out_of_order(state: RunState, newest: Checkpoint | None, fact: f.Checkpoint
 
 
 def _checkpoint_bad(turn: Turn, fact: f.CheckpointBad) -> None:
-    turn.record(e.CheckpointRejected(fact.problem))
+    if rejection_due_s(turn.state, True, turn.now):
+        return
+    turn.record(e.CheckpointRejected(fact.problem, fact.withheld))
     turn.flag("checkpoint-refused", fact.problem, key=str(turn.state.epoch))
 
 

@@ -256,6 +256,10 @@ def details(event: Event) -> list[str]:
     return answer_details(event.answer) if isinstance(event, e.RequestAnswered) else []
 
 
+def _withheld(count: int) -> str:
+    return f" (and {count} more since the last one told)" if count else ""
+
+
 def _closed(event: e.RequestClosed) -> str:
     how = "expired" if event.expired else "withdrawn"
     return f"{safe_text(event.request_id, limit=80)} {how}: {safe_text(event.why, limit=120)}"
@@ -307,10 +311,12 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.RunHeld: _with_reason("held for you"),
     e.RunStopped: _with_reason("stopped"),
     e.ProgressReported: _progress,
-    e.ProgressRejected: lambda event: f"progress.json: {safe_text(event.problem, limit=240)}",
+    e.ProgressRejected: lambda event: (
+        f"progress.json: {safe_text(event.problem, limit=240)}{_withheld(event.withheld)}"
+    ),
     e.CheckpointRecorded: _checkpoint,
     e.CheckpointRejected: lambda event: (
-        f"checkpoint refused: {safe_text(event.problem, limit=240)}"
+        f"checkpoint refused: {safe_text(event.problem, limit=240)}{_withheld(event.withheld)}"
     ),
     e.CheckpointRolledBack: lambda event: f"rolled back to checkpoint {event.generation}",
     e.JournalTruncated: lambda event: (

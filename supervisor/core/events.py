@@ -226,13 +226,17 @@ class ProgressReported(Event):
     """A good, changed ``progress.json``."""
 
     progress: Progress
+    stale: str | None = None
+    """What of it had to be left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressRejected(Event):
-    """``progress.json`` could not be used; the last good value stays."""
+    """``progress.json`` could not be used; the last good value stays. At most one a minute."""
 
     problem: str
+    withheld: int = 0
+    """How many others there were since the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,9 +248,11 @@ class CheckpointRecorded(Event):
 
 @dataclass(frozen=True, slots=True)
 class CheckpointRejected(Event):
-    """A checkpoint file was not usable and was set aside."""
+    """A checkpoint file was not usable and was set aside. At most one a minute."""
 
     problem: str
+    withheld: int = 0
+    """How many others there were since the one before."""
 
 
 @dataclass(frozen=True, slots=True)

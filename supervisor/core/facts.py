@@ -103,6 +103,8 @@ class ProgressBad(Fact):
     """The progress file could not be used."""
 
     problem: str
+    withheld: int = 0
+    """How many such facts led to no event since one last did; here and below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class CheckpointSeen(Fact):
     epoch: int | None
     """As its envelope says; None when it has none."""
     sequence: int | None
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ class CheckpointBad(Fact):
     """A checkpoint file that is torn, corrupt or somebody else's."""
 
     problem: str
+    withheld: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,22 +236,26 @@ def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -
         before = old.usage.cost_usd if old and old.usage else 0.0
         state = changed(state, spent=spent_after(state.spent, new.usage.cost_usd - before, at))
     if not has_moved(old, new):
-        return changed(state, progress=new, progress_epoch=state.epoch, stale=None)
+        return changed(state, progress=new, progress_epoch=state.epoch, stale=event.stale)
     begins = state.pace_since is None or counts_anew(old, new)
     completed = new.step.completed if new.step and new.step.completed else 0.0
     return changed(
         state,
         progress=new,
         progress_epoch=state.epoch,
-        stale=None,
+        stale=event.stale,
         progress_at=at,
         pace_since=at if begins else state.pace_since,
         pace_completed=completed if begins else state.pace_completed,
     )
 
 
-def _progress_rejected(state: RunState, event: e.ProgressRejected, _at: Moment) -> RunState:
-    return changed(state, stale=event.problem)
+def _progress_rejected(state: RunState, event: e.ProgressRejected, at: Moment) -> RunState:
+    return changed(state, stale=event.problem, progress_rejected_at=at)
+
+
+def _checkpoint_rejected(state: RunState, _event: e.CheckpointRejected, at: Moment) -> RunState:
+    return changed(state, checkpoint_rejected_at=at)
 
 
 def _checkpoint_recorded(state: RunState, event: e.CheckpointRecorded, at: Moment) -> RunState:
@@ -319,6 +323,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.RunReopened: _reopened,
     e.ProgressReported: _progress_reported,
     e.ProgressRejected: _progress_rejected,
+    e.CheckpointRejected: _checkpoint_rejected,
     e.CheckpointRecorded: _checkpoint_recorded,
     e.CheckpointRolledBack: _rolled_back,
     e.RequestOpened: r.request_opened,

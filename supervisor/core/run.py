@@ -291,6 +291,9 @@ class RunState:
     """How much of it was completed then."""
     stale: str | None = None
     """Why the newest progress.json could not be used; None when it was."""
+    progress_rejected_at: Moment | None = None
+    """When one that could not be used was last told; the same for checkpoints."""
+    checkpoint_rejected_at: Moment | None = None
     checkpoints: tuple[Checkpoint, ...] = ()
     """Kept generations, newest last."""
     newest_generation: int = 0

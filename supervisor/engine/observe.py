@@ -9,16 +9,20 @@ disk, and everything is read once more before an exit is decided.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from supervisor.config.paths import Project
+from supervisor.core import events as e
 from supervisor.core import facts as f
 from supervisor.core.budget import BUDGET_PREFIX
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
 from supervisor.core.run import Anomaly, RunState
+from supervisor.core.withheld import is_withheld, rejection_due_s
 from supervisor.engine import checkpoints
+from supervisor.engine.runs import Fed
 from supervisor.engine.secrets import Secrets
 from supervisor.errors import EnvironmentFaultError
 from supervisor.protocol.checkpoint import checkpoint_check
@@ -34,7 +38,11 @@ from supervisor.watch.scan import NOTHING_SEEN, Changes, Signatures, is_quiet, s
 
 PROGRESS_EVERY_S = 0.1
 CHECKPOINT_EVERY_S = 0.25
+KEEP_AGAIN_S = 1.0
+"""Between two tries to keep a checkpoint that the machine refused."""
 PROGRESS_NAME = "progress.json"
+Rejectable = f.ProgressBad | f.CheckpointSeen | f.CheckpointBad
+REJECTIONS = (e.ProgressRejected, e.CheckpointRejected)
 
 
 @dataclass(slots=True)
@@ -52,6 +60,12 @@ class _Watched:
     is_progress_pending: bool = False
     is_checkpoint_pending: bool = False
     again: asyncio.TimerHandle | None = None
+    withheld: dict[bool, int] = field(default_factory=dict)
+    """Files that could not be used and were not told; of checkpoints (True), of progress."""
+    retell_due: dict[bool, float] = field(default_factory=dict)
+    """When to look at such a one again: it is told then, if it is still there."""
+    trouble: str = ""
+    """What the machine refused when a checkpoint was to be kept; said once."""
 
 
 class Observer:
@@ -62,7 +76,7 @@ class Observer:
         project: Project,
         clock: Callable[[], Moment],
         state_of: Callable[[str], RunState | None],
-        feed: Callable[[str, Fact], object],
+        feed: Callable[[str, Fact], Fed],
         secrets: Secrets,
     ) -> None:
         self._secrets = secrets
@@ -79,6 +93,7 @@ class Observer:
         watched.hinted.update(hinted)
         if watched.lock.locked():
             return  # It looks once more when it is done: the hints are kept.
+        self._recall_withheld(watched)
         is_pending = watched.is_progress_pending or watched.is_checkpoint_pending
         state = self._state_of(run_id)
         if state is None or not (
@@ -100,9 +115,20 @@ class Observer:
                 loop.call_exception_handler({"message": words, "exception": error})
             self._look_again(run_id, watched)
             return
-        task = loop.create_task(self._take(run_id, watched, changes))
+        task = loop.create_task(self._take_or_say(run_id, watched, changes))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _take_or_say(self, run_id: str, watched: _Watched, changes: Changes) -> None:
+        try:
+            await self._take(run_id, watched, changes)
+        except (EnvironmentFaultError, OSError) as error:
+            trouble = self._secrets.text(f"run {run_id}: a checkpoint is not kept: {error}")
+            if trouble != watched.trouble:
+                sys.stderr.write(f"longwatch engine: {trouble}; tried again every second\n")
+                self._flag(run_id, "checkpoint-not-kept", str(error))
+            watched.trouble = trouble
+            self._look_again(run_id, watched)
 
     async def look_finally(self, run_id: str) -> None:
         """Read everything that is there, without any delay: the attempt is over."""
@@ -149,7 +175,7 @@ class Observer:
                 watched.is_checkpoint_pending = now < watched.checkpoint_due
                 if not watched.is_checkpoint_pending:
                     watched.checkpoint_due = now + CHECKPOINT_EVERY_S
-                    await self._checkpoint(run_id)
+                    await self._keep_checkpoint(run_id, watched)
         self._look_again(run_id, watched)
 
     def _take_small(self, run_id: str, watched: _Watched, changes: Changes) -> None:
@@ -165,7 +191,40 @@ class Observer:
             watched.is_progress_pending = now < watched.progress_due
             if not watched.is_progress_pending:
                 watched.progress_due = now + PROGRESS_EVERY_S
-                self._progress(run_id, watched.directory)
+                self._progress(run_id, watched)
+
+    async def _keep_checkpoint(self, run_id: str, watched: _Watched) -> None:
+        """What the machine refuses is tried again: the file may not change any more."""
+        try:
+            await self._checkpoint(run_id, watched)
+        except (EnvironmentFaultError, OSError):
+            watched.is_checkpoint_pending = True
+            watched.checkpoint_due = self._clock().mono + KEEP_AGAIN_S
+            raise
+        watched.trouble = ""
+
+    def _tell(self, run_id: str, watched: _Watched, fact: Rejectable) -> None:
+        """Feed what may be a rejection; one that is too soon after another is counted."""
+        is_checkpoint = not isinstance(fact, f.ProgressBad)
+        fact = replace(fact, withheld=watched.withheld.get(is_checkpoint, 0))
+        fed = self._feed(run_id, fact)
+        if not is_withheld(fed.state, fact, fed.events):
+            if any(isinstance(event, REJECTIONS) for event in fed.events):
+                watched.withheld.pop(is_checkpoint, None)
+            return
+        watched.withheld[is_checkpoint] = fact.withheld + 1
+        now = self._clock()
+        wait_s = rejection_due_s(fed.state, is_checkpoint, now)
+        watched.retell_due[is_checkpoint] = now.mono + wait_s
+
+    def _recall_withheld(self, watched: _Watched) -> None:
+        now = self._clock().mono
+        for is_checkpoint in [kind for kind, due in watched.retell_due.items() if due <= now]:
+            del watched.retell_due[is_checkpoint]
+            if is_checkpoint:
+                watched.is_checkpoint_pending = True
+            else:
+                watched.is_progress_pending = True
 
     def _look_again(self, run_id: str, watched: _Watched) -> None:
         if watched.again is not None:
@@ -176,23 +235,24 @@ class Observer:
             dues.append(watched.progress_due)
         if watched.is_checkpoint_pending:
             dues.append(watched.checkpoint_due)
+        dues += watched.retell_due.values()
         if watched.hinted:
             dues.append(0.0)
         if dues and self._watched.get(run_id) is watched:
             wait_s = max(0.0, min(dues) - self._clock().mono)
             watched.again = asyncio.get_running_loop().call_later(wait_s, self.look, run_id)
 
-    def _progress(self, run_id: str, directory: str) -> None:
-        value = read_object(directory, PROGRESS_NAME)
+    def _progress(self, run_id: str, watched: _Watched) -> None:
+        value = read_object(watched.directory, PROGRESS_NAME)
         if isinstance(value, Problem):
             if value.code != "missing":
-                self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {value}"))
+                self._tell(run_id, watched, f.ProgressBad(f"{PROGRESS_NAME}: {value}"))
             return
         # Before anything is cut: the half of a secret is known by nobody.
         value = self._secrets.redactor.plain(value)
         reading = progress_from_json(value, seen_at=self._clock().wall)
         if isinstance(reading, Problem):
-            self._feed(run_id, f.ProgressBad(f"{PROGRESS_NAME}: {reading}"))
+            self._tell(run_id, watched, f.ProgressBad(f"{PROGRESS_NAME}: {reading}"))
             return
         anomalies = tuple(reading.anomalies)
         self._feed(run_id, f.ProgressSeen(reading.progress, anomalies, reading.problems))
@@ -225,7 +285,7 @@ class Observer:
         except OSError:
             return None  # Removed since: the next look withdraws it.
 
-    async def _checkpoint(self, run_id: str) -> None:
+    async def _checkpoint(self, run_id: str, watched: _Watched) -> None:
         state = self._state_of(run_id)
         if state is None:
             return
@@ -235,11 +295,11 @@ class Observer:
         )
         if isinstance(data, Problem):
             if data.code != "missing":
-                self._feed(run_id, f.CheckpointBad(f"{name}: {data}"))
+                self._tell(run_id, watched, f.CheckpointBad(f"{name}: {data}"))
             return
         checked = await asyncio.to_thread(checkpoint_check, data, run_id, name)
         if isinstance(checked, Problem):
-            self._feed(run_id, f.CheckpointBad(f"{name}: {checked}"))
+            self._tell(run_id, watched, f.CheckpointBad(f"{name}: {checked}"))
             return
         state = self._state_of(run_id)
         if state is None or (state.checkpoint and state.checkpoint.sha256 == checked.sha256):
@@ -247,7 +307,7 @@ class Observer:
         generation = state.next_generation
         await asyncio.to_thread(checkpoints.keep, self._project, run_id, generation, data)
         fact = f.CheckpointSeen(checked.sha256, checked.size_bytes, checked.epoch, checked.sequence)
-        self._feed(run_id, fact)
+        self._tell(run_id, watched, fact)
         state = self._state_of(run_id)
         if state is not None:
             await asyncio.to_thread(checkpoints.sweep, self._project, state)

@@ -15,6 +15,7 @@ from threading import Thread
 
 import pytest
 from fault_project import LEDGER_AGENT, FaultProject, only_long
+from invariants import read_events
 
 HINTS = "supervisor.engine.rounds:Rounds._follow_hints"
 PROGRESS = """
@@ -33,6 +34,25 @@ room = pathlib.Path(os.environ["LONGWATCH_RUN_DIR"])
 (room / "requests/.go").rename(room / "requests/go.json")
 while not (room / "answers/go.json").exists():
     time.sleep(0.02)
+"""
+TURNING = """
+import os, pathlib, time
+room = pathlib.Path(os.environ["LONGWATCH_RUN_DIR"])
+for turn in range(16):
+    text = '{"status": "running", "step": {"completed": %d}}' % turn
+    (room / ".next").write_text(text if turn % 2 else text[:-turn - 2])
+    (room / ".next").rename(room / "progress.json")
+    time.sleep(0.15)
+"""
+KEEPING = """
+import pathlib, time
+from supervisor.agent import Agent
+with Agent() as agent:
+    while not pathlib.Path("ready").exists():
+        time.sleep(0.02)
+    agent.checkpoint({"page": 7})
+    while pathlib.Path("stay").exists():
+        time.sleep(0.02)
 """
 FLOOD = "import sys\nsys.stdout.write('x' * 3_000_000)\n"
 
@@ -194,6 +214,65 @@ def test_an_answer_that_the_disk_refused_once_still_reaches_its_agent(
     project.ask("answer", id=request["id"], allow=True, comment="go", by="test")
     run = project.wait_for("agent", "succeeded")
     assert reached.exists() and run["epoch"] == 1
+
+
+def test_a_progress_file_that_is_bad_every_other_time_makes_one_event_and_is_still_read(
+    project: FaultProject,
+) -> None:
+    (project.directory / "turning.py").write_text(TURNING)
+    configure(project, agent=["{python}", "turning.py"])
+    project.run("up")
+    project.run("start", "agent")
+    run = project.wait_for("agent", "succeeded")
+    assert run["progress"]["step"]["completed"] == 15 and run.get("stale") is None
+    kinds = [type(found.event).__name__ for found in read_events(project.files.state_db)]
+    assert kinds.count("ProgressRejected") == 1 and kinds.count("ProgressReported") > 4
+
+
+def keep_from_keeping(project: FaultProject) -> Path:
+    """A file stands where the copies of checkpoints go: none can be kept while it is there."""
+    (project.directory / "keeping.py").write_text(KEEPING)
+    configure(project, agent=["{python}", "keeping.py"])
+    project.run("up")
+    project.run("start", "agent")
+    run = project.wait_for("agent", "running")
+    block = project.files.checkpoints_dir(run["id"])
+    block.rmdir()
+    block.touch()
+    return block
+
+
+def test_a_checkpoint_that_the_machine_refused_is_said_in_one_line_and_kept_later(
+    project: FaultProject,
+) -> None:
+    """It was a traceback, and a file that did not change again was never kept."""
+    (project.directory / "stay").touch()
+    block = keep_from_keeping(project)
+    (project.directory / "ready").touch()
+
+    def flagged() -> bool:
+        found = project.states()["agent"].get("anomalies", [])
+        return any(anomaly["kind"] == "checkpoint-not-kept" for anomaly in found)
+
+    project.wait("to be told", flagged)
+    assert not project.states()["agent"].get("checkpoints")
+    block.unlink()
+    project.wait("the copy", lambda: project.states()["agent"].get("checkpoints"))
+    said = project.files.engine_log.read_text()
+    assert said.count("a checkpoint is not kept") == 1 and "Traceback" not in said
+    (project.directory / "stay").unlink()
+    project.wait_for("agent", "succeeded")
+
+
+def test_an_exit_counts_even_when_its_last_checkpoint_cannot_be_kept(
+    project: FaultProject,
+) -> None:
+    """The run stayed running without a process until the next engine."""
+    keep_from_keeping(project)
+    (project.directory / "ready").touch()
+    run = project.wait_for("agent", "succeeded")
+    assert run["epoch"] == 1 and not run.get("checkpoints")
+    assert "Traceback" not in project.files.engine_log.read_text()
 
 
 def test_without_descriptors_the_engine_lives_and_serves_again(project: FaultProject) -> None:
