@@ -56,7 +56,7 @@ INTERFACE = "import sys; from supervisor.tui import run_tui; sys.exit(run_tui(sy
 
 def measure(report: Report) -> None:
     """Add the rows of the interface."""
-    _measure_first_paint(report) if "load" not in sys.argv else None
+    _measure_first_paint(report)
     with tempfile.TemporaryDirectory(prefix="lwb-") as directory, _feed(directory) as socket:
         print(f"  below: {AGENTS} agents, each reporting once a second")
         floor = Row("key to repaint of a bare Textual program", "ms", _press_bare(directory))
