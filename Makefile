@@ -53,7 +53,7 @@ completions: setup
 	$(BIN)/python -m supervisor.cli.completion_scripts
 
 man: setup
-	$(BIN)/python -m supervisor.cli.man_page > docs/longwatch.1
+	$(BIN)/python -m supervisor.cli.man_page
 
 keys: setup
 	$(BIN)/python -m supervisor.tui.keys > docs/keys.md

@@ -43,6 +43,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "events": (Example("events -f", "everything that happens"),),
     "submit": (Example("submit reviews task.json --key 17", "once, however often it is sent"),),
+    "services": (
+        Example("services", "breakers, failure rates and limits of the machine"),
+        Example("services reset anthropic --yes", "close its breaker now"),
+    ),
     "queue": (Example("queue reviews --tasks dead", "its tasks that were given up"),),
     "task": (Example("task 7F3K", "where it stands, and its result"),),
     "dead": (Example("dead requeue --all", "try all of them again"),),

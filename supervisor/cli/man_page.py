@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from supervisor.cli.examples import EXAMPLES
 from supervisor.cli.exit_codes import ExitStatus
 from supervisor.cli.parsers import PROGRAM, top_parser, verb_parser
 from supervisor.cli.verbs import VERBS, Verb
 
+PATH = Path(__file__).parents[2] / "docs" / "longwatch.1"
 STATUSES = {
     ExitStatus.DONE: "done",
     ExitStatus.NOT_WELL: "a run failed, or the thing asked about is not well",
@@ -118,4 +119,4 @@ def _text(text: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(page())
+    PATH.write_text(page(), encoding="utf-8")

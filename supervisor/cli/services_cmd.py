@@ -15,7 +15,10 @@ from supervisor.errors import UserError
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("what", nargs="?", choices=("list", "reset"), default="list")
+    parser.add_argument(
+        "what", nargs="?", choices=("list", "reset"), default="list",
+        help="list (the default), or close one breaker by hand",
+    )  # fmt: skip
     parser.add_argument("name", nargs="?", metavar="SERVICE", help="whose breaker to close")
     parser.add_argument("--yes", action="store_true", help="reset without asking")
     parser.add_argument("--json", action="store_true", help="machine-readable output")

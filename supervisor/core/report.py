@@ -187,5 +187,5 @@ def _task(task: TaskRef) -> dict[str, Any]:
         "queue": safe_text(task.queue, limit=200),
         "delivery": task.delivery,
         "max_deliveries": task.max_deliveries,
-        "outcome": task.outcome or None,
+        "outcome": safe_text(task.outcome, limit=40) or None,
     }

@@ -119,7 +119,7 @@ async def test_a_cursor_that_moves_lays_nothing_out_anew(monkeypatch: pytest.Mon
 
         monkeypatch.setattr(Widget, "refresh", counting)
         await it.press("j", "j", "j", "k")
-        await it.until(lambda: it.app._tail is None or it.app._tail.run_id == run_id_of(3))
+        await it.until(lambda: all(tail.run_id == run_id_of(3) for tail in it.app._following.tails))
         await it.settle()
         assert it.app.screen.run_id == run_id_of(3)
         assert laid_out == []

@@ -5,16 +5,16 @@
 #    source ~/.local/share/bash_completion/longwatch
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
 
 _shtab_longwatch_run_option_strings=(-h --help -C --host --headless --unattended --fresh)
-_shtab_longwatch_status_option_strings=(-h --help -C --host --json --all)
+_shtab_longwatch_status_option_strings=(-h --help -C --host --json --all --at)
 _shtab_longwatch_why_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_requests_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_answer_option_strings=(-h --help -C --host --allow --deny --option --text --edit --field --fields --always --for --hash --comment --json)
 _shtab_longwatch_approvals_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_logs_option_strings=(-h --help -C --host -f --follow --stderr --stdout -n --lines --json)
-_shtab_longwatch_events_option_strings=(-h --help -C --host -f --follow --since --json)
+_shtab_longwatch_events_option_strings=(-h --help -C --host -f --follow --since --until --run --kind --text --json)
 _shtab_longwatch_submit_option_strings=(-h --help -C --host --payload --lines --key --key-field --priority --delay --together --json)
 _shtab_longwatch_queue_option_strings=(-h --help -C --host --tasks --limit --wait --json)
 _shtab_longwatch_task_option_strings=(-h --help -C --host --json)
@@ -30,6 +30,7 @@ _shtab_longwatch_down_option_strings=(-h --help -C --host --json --stop-agents)
 _shtab_longwatch_checkpoints_option_strings=(-h --help -C --host --rollback --json)
 _shtab_longwatch_journal_option_strings=(-h --help -C --host --from --yes --json)
 _shtab_longwatch_notify_option_strings=(-h --help -C --host --json)
+_shtab_longwatch_services_option_strings=(-h --help -C --host --yes --json)
 _shtab_longwatch_audit_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_upgrade_engine_option_strings=(-h --help -C --host --keeper --json)
 _shtab_longwatch_restart_engine_option_strings=(-h --help -C --host --keeper --json)
@@ -57,6 +58,7 @@ _shtab_longwatch_approvals__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_logs_pos_0_COMPGEN=_longwatch_names
 _shtab_longwatch_logs__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_events__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_events___run_COMPGEN=_longwatch_names
 _shtab_longwatch_submit_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_longwatch_submit__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_queue__C_COMPGEN=_shtab_compgen_dirs
@@ -82,6 +84,7 @@ _shtab_longwatch_checkpoints__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_journal_pos_0_COMPGEN=_longwatch_names
 _shtab_longwatch_journal__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_notify__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_services__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_audit_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_longwatch_audit__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_upgrade_engine__C_COMPGEN=_shtab_compgen_dirs
@@ -95,14 +98,16 @@ _shtab_longwatch_init__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch__C_COMPGEN=_shtab_compgen_dirs
 
 _shtab_longwatch_approvals_pos_0_choices=(list revoke)
+_shtab_longwatch_events___kind_choices=(runs attempts questions checkpoints anomalies progress tasks told engine)
 _shtab_longwatch_queue___tasks_choices=(ready delayed leased done dead)
 _shtab_longwatch_dead_pos_0_choices=(list requeue drop)
 _shtab_longwatch_journal_pos_1_choices=(show truncate)
 _shtab_longwatch_notify_pos_0_choices=(test waiting)
+_shtab_longwatch_services_pos_0_choices=(list reset)
 _shtab_longwatch_audit_pos_0_choices=(verify export answers)
 _shtab_longwatch_completion_pos_0_choices=(bash zsh fish names questions)
 _shtab_longwatch_config_pos_0_choices=(check schema keys)
-_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
 
 _shtab_longwatch_run_pos_0_nargs='*'
 _shtab_longwatch_run__h_nargs=0
@@ -209,6 +214,10 @@ _shtab_longwatch_journal___json_nargs=0
 _shtab_longwatch_notify__h_nargs=0
 _shtab_longwatch_notify___help_nargs=0
 _shtab_longwatch_notify___json_nargs=0
+_shtab_longwatch_services__h_nargs=0
+_shtab_longwatch_services___help_nargs=0
+_shtab_longwatch_services___yes_nargs=0
+_shtab_longwatch_services___json_nargs=0
 _shtab_longwatch_audit__h_nargs=0
 _shtab_longwatch_audit___help_nargs=0
 _shtab_longwatch_audit___json_nargs=0

@@ -34,6 +34,7 @@ _shtab_longwatch_commands() {
     resume:'Let paused runs go on.'
     run:'Start runs and follow them to their end.'
     serve:'The interface in a browser.'
+    services:'External services: breakers, failures, limits.'
     start:'Start agents.'
     status:'Where each run stands.'
     stop:'Stop runs, gracefully first.'
@@ -186,7 +187,11 @@ _shtab_longwatch_events_options=(
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   {-f,--follow}"[go on until interrupted]"
-  "--since[events after this number]:SEQ:"
+  "--since[events after this number or time]:SEQ|WHEN:"
+  "--until[events up to \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
+  "--run[of one run\: an agent, or the end of an id]:RUN:_longwatch_names"
+  "*--kind[of a kind]:kind:(runs attempts questions checkpoints anomalies progress tasks told engine)"
+  "--text[that say this, or whose agent is called so]:text:"
   "--json[one object a line]"
 )
 
@@ -352,6 +357,19 @@ _shtab_longwatch_serve_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_serve_defaults_added=0
 
+_shtab_longwatch_services_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--yes[reset without asking]"
+  "--json[machine-readable output]"
+  ":list (the default), or close one breaker by hand:(list reset)"
+  ":whose breaker to close:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_services_defaults_added=0
+
 _shtab_longwatch_start_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
@@ -372,6 +390,7 @@ _shtab_longwatch_status_options=(
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--json[machine-readable output]"
   "--all[older finished runs too]"
+  "--at[as it was at \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
   ":an agent or the end of a run id:_longwatch_names"
 )
 
@@ -497,6 +516,7 @@ _shtab_longwatch() {
         resume) _arguments -C -s $_shtab_longwatch_resume_options ;;
         run) _arguments -C -s $_shtab_longwatch_run_options ;;
         serve) _arguments -C -s $_shtab_longwatch_serve_options ;;
+        services) _arguments -C -s $_shtab_longwatch_services_options ;;
         start) _arguments -C -s $_shtab_longwatch_start_options ;;
         status) _arguments -C -s $_shtab_longwatch_status_options ;;
         stop) _arguments -C -s $_shtab_longwatch_stop_options ;;
