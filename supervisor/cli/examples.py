@@ -65,6 +65,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example("down --stop-agents", "and they end too, gracefully"),
     ),
     "checkpoints": (Example("checkpoints nightly --rollback 3", "resume from generation 3"),),
+    "mute": (
+        Example("mute nightly retry-spike", "no problem for this agent: its runs show no flag"),
+        Example("mute", "what is muted, and who said so"),
+    ),
+    "unmute": (Example("unmute nightly retry-spike", "it flags runs again"),),
     "journal": (Example("journal nightly truncate --from 12", "run step 12 and later again"),),
     "audit": (Example("audit verify", "whether the event log is whole"),),
     "upgrade-engine": (Example("upgrade-engine", "after a new version was installed"),),

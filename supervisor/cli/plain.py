@@ -26,7 +26,7 @@ from supervisor.cli.plain_words import (
     waiting,
 )
 from supervisor.cli.session import Place, ensure_engine, own_name, program_of
-from supervisor.cli.status_cmd import find, newest_and_active, reasons_of
+from supervisor.cli.status_cmd import find, newest_and_active
 from supervisor.config.problems import nearest
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import answer_hint
@@ -34,6 +34,7 @@ from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
+from supervisor.core.why import reasons_of
 from supervisor.errors import LongwatchError, RefusedError
 
 QUIET_S = 0.02

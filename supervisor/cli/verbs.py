@@ -45,6 +45,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("up", "engine_cmd", "start the engine in the background", "up", "add_up_arguments"),
     Verb("down", "engine_cmd", "end the engine; agents go on", "down", "add_down_arguments"),
     Verb("checkpoints", "checkpoints_cmd", "what a run can resume from; --rollback goes back"),
+    Verb("mute", "mute_cmd", "a kind of anomaly is no problem", "mute", "add_mute_arguments"),
+    Verb("unmute", "mute_cmd", "and flags runs again", "unmute", "add_unmute_arguments"),
     Verb("journal", "journal_cmd", "the durable steps of a run; truncate runs some again"),
     Verb("notify", "notify_cmd", "try the notifications, or see what still has to be told"),
     Verb("services", "services_cmd", "external services: breakers, failures, limits"),
@@ -67,7 +69,7 @@ CLIENTS = frozenset(
     {
         "run", "status", "why", "requests", "answer", "approvals", "logs", "events", "start",
         "stop", "restart", "pause", "resume", "checkpoints", "journal", "submit", "queue", "task",
-        "dead", "pool", "services",
+        "dead", "pool", "services", "mute", "unmute",
     }
 )  # fmt: skip
 """With ``--host`` these run here, as clients of the engine there, so that files and the editor are

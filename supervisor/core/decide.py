@@ -24,6 +24,8 @@ from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
 from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.mute import MAX_MUTES, Mute, is_muted
+from supervisor.core.mute_events import AnomalyMuted, AnomalyUnmuted
 from supervisor.core.restart import (
     decide_exited,
     follow_exit,
@@ -181,6 +183,17 @@ def _journal_cut(turn: Turn, fact: f.JournalCut) -> None:
 
 def _noticed(turn: Turn, fact: f.Noticed) -> None:
     turn.record(e.AnomalyFlagged(fact.anomaly))
+
+
+def _mute(turn: Turn, fact: f.MuteWanted) -> None:
+    if is_muted(turn.state.muted, fact.kind) == fact.is_muted:
+        return
+    if not fact.is_muted:
+        turn.record(AnomalyUnmuted(fact.kind, fact.by))
+    elif len(turn.state.muted) >= MAX_MUTES:
+        turn.refuse("refused", f"{MAX_MUTES} kinds are muted already", "Unmute some first")
+    else:
+        turn.record(AnomalyMuted(Mute(fact.kind, fact.by, fact.at)))
 
 
 def _memory(turn: Turn, fact: f.MemorySeen) -> None:
@@ -345,6 +358,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.RequestSeen: decide_request_seen,
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,
+    f.MuteWanted: _mute,
     f.MemorySeen: _memory,
     f.AlikeSeen: _alike,
     f.ServiceBack: _service_back,

@@ -16,6 +16,7 @@ from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.mute_events import AnomalyMuted, AnomalyUnmuted
 from supervisor.core.notify_events import NOTIFY_WORDS
 from supervisor.core.progress import Progress, Step
 from supervisor.core.run import Request, RunState, Status, Wake
@@ -274,7 +275,13 @@ def _checkpoint(event: e.CheckpointRecorded) -> str:
 def _anomaly(event: e.AnomalyFlagged) -> str:
     anomaly = event.anomaly
     kind, message = safe_text(anomaly.kind, limit=40), safe_text(anomaly.message, limit=240)
-    return f"{safe_text(anomaly.severity, limit=16)}: {kind}: {message}"
+    severity = "muted" if event.is_muted else safe_text(anomaly.severity, limit=16)
+    return f"{severity}: {kind}: {message}"
+
+
+def _muted(event: AnomalyMuted) -> str:
+    kind, by = safe_text(event.mute.kind, limit=80), safe_text(event.mute.by, limit=60)
+    return f"{kind} is no problem for this agent (by {by})"
 
 
 def _with_reason(verb: str) -> Callable[[Any], str]:
@@ -336,6 +343,11 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
         f"{len(event.rules)} approvals for good go on ({safe_text(event.why, limit=120)})"
     ),
     e.AnomalyFlagged: _anomaly,
+    AnomalyMuted: _muted,
+    AnomalyUnmuted: lambda event: (
+        f"{safe_text(event.kind, limit=80)} flags its runs again "
+        f"(by {safe_text(event.by, limit=60)})"
+    ),
     e.EngineStarted: lambda event: (
         f"engine {safe_text(event.version, limit=40)} started, pid {event.pid}"
     ),

@@ -22,7 +22,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "checkpoints": (
         "CheckpointRecorded", "CheckpointRejected", "CheckpointRolledBack", "JournalTruncated",
     ),
-    "anomalies": ("AnomalyFlagged", "ProgressRejected"),
+    "anomalies": ("AnomalyFlagged", "AnomalyMuted", "AnomalyUnmuted", "ProgressRejected"),
     "progress": ("ProgressReported",),
     "tasks": (
         "TasksSubmitted", "TaskDelivered", "TaskSettled", "DeadRequeued", "DeadDropped",

@@ -352,6 +352,8 @@ class AnomalyFlagged(Event):
     """Something unexpected."""
 
     anomaly: Anomaly
+    is_muted: bool = False
+    """Its kind is no problem for this agent: it is told in the log and nowhere else."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,6 +203,17 @@ class BudgetUsedUp(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class MuteWanted(Fact):
+    """The operator says that anomalies of a kind are no problem for this agent, or are again."""
+
+    kind: str
+    is_muted: bool
+    by: str
+    at: float
+    """Unix seconds when it was said first: a new run takes over what stood before it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceBack(Fact):
     """The service that a parked run waits for may be called again."""
 

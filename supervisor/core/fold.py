@@ -11,10 +11,12 @@ from typing import Any
 
 from supervisor.core import events as e
 from supervisor.core import fold_requests as r
+from supervisor.core import mute_fold, stage_times
 from supervisor.core.copying import changed
 from supervisor.core.events import Event
 from supervisor.core.lifecycle import IllegalTransitionError, next_status
 from supervisor.core.moment import Moment, seconds_between
+from supervisor.core.mute_events import AnomalyMuted, AnomalyUnmuted
 from supervisor.core.progress import counts_anew, has_moved
 from supervisor.core.run import (
     FINAL,
@@ -183,7 +185,12 @@ def _attempt_exited(state: RunState, event: e.AttemptExited, at: Moment) -> RunS
         generation = state.checkpoint.generation if state.checkpoint else None
         deaths = (*deaths, Death(at, generation))[-KEPT_DEATHS:]
     ended = replace(state.attempts[-1], exit=event.exit)
-    return changed(state, attempts=(*state.attempts[:-1], ended), deaths=deaths)
+    return changed(
+        state,
+        attempts=(*state.attempts[:-1], ended),
+        deaths=deaths,
+        stage_times=stage_times.left(state.stage_times, at),
+    )
 
 
 def _backoff_began(state: RunState, event: e.BackoffBegan, _at: Moment) -> RunState:
@@ -232,6 +239,9 @@ def _reopened(state: RunState, _event: e.RunReopened, _at: Moment) -> RunState:
 
 def _progress_reported(state: RunState, event: e.ProgressReported, at: Moment) -> RunState:
     old, new = state.progress, event.progress
+    if new.stage is not None:
+        times = stage_times.entered(state.stage_times, new.stage.name, at)
+        state = changed(state, stage_times=times) if times is not state.stage_times else state
     if new.usage is not None and (old is None or old.usage != new.usage):
         before = old.usage.cost_usd if old and old.usage else 0.0
         state = changed(state, spent=spent_after(state.spent, new.usage.cost_usd - before, at))
@@ -283,7 +293,7 @@ def _anomaly_flagged(state: RunState, event: e.AnomalyFlagged, _at: Moment) -> R
     return changed(
         state,
         anomalies=_newest_of_each_source((*others, event.anomaly)),
-        anomaly_count=state.anomaly_count + is_new,
+        anomaly_count=state.anomaly_count + (is_new and not event.is_muted),
     )
 
 
@@ -332,6 +342,8 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.RequestAnswered: r.request_answered,
     e.RequestClosed: r.request_closed,
     e.AnomalyFlagged: _anomaly_flagged,
+    AnomalyMuted: mute_fold.muted,
+    AnomalyUnmuted: mute_fold.unmuted,
     TaskDelivered: _task_delivered,
     TaskSettled: _task_settled,
 }

@@ -97,6 +97,8 @@ def _told(event: e.Event, seq: int, milestone_every: int, mark: Mark) -> _Told |
             waited = f"asked {event.waited_s / 60:.0f} min ago: longwatch answer {request_id} …"
             key = f"remind:{request_id}:{number}"
             return Kind.NEEDS_INPUT, "warning", f"still asks: {title}", waited, key
+        case e.AnomalyFlagged(is_muted=True):
+            return None
         case e.AnomalyFlagged(anomaly=anomaly):
             severity = anomaly.severity if anomaly.severity in SEVERITIES else "warning"
             return Kind.ANOMALY, severity, anomaly.kind, anomaly.message, f"anomaly:{anomaly.kind}"

@@ -16,8 +16,10 @@ from supervisor.core.due import task_left_s
 from supervisor.core.eta import estimate
 from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
+from supervisor.core.mute import is_muted
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, FINAL, Anomaly, Request, RunState, Wake
+from supervisor.core.stage_times import seconds_in
 from supervisor.core.task import TaskRef
 from supervisor.core.text import safe_text
 from supervisor.core.times import LAST_SECOND
@@ -51,8 +53,15 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         if eta
         else None,
         "checkpoint": _checkpoint(state, now),
-        "anomalies": [_anomaly(anomaly) for anomaly in state.anomalies],
+        "anomalies": [_anomaly(state, anomaly) for anomaly in state.anomalies],
         "anomaly_count": state.anomaly_count,
+        "muted": [_cleaned(to_plain(mute)) for mute in state.muted],
+        "stage_seconds": {
+            safe_text(known.name, limit=80): round(
+                seconds_in(state.stage_times, known.name, now) or 0.0, 1
+            )
+            for known in state.stage_times
+        },
         "usage": _cleaned(to_plain(progress.usage)) if progress and progress.usage else None,
         "services": _cleaned(to_plain(progress.services)) if progress else {},
         "requests": [request_report(state, request) for request in state.open_requests],
@@ -149,7 +158,7 @@ def _checkpoint(state: RunState, now: Moment) -> dict[str, Any] | None:
     }
 
 
-def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
+def _anomaly(state: RunState, anomaly: Anomaly) -> dict[str, Any]:
     return {
         "id": safe_text(anomaly.id, limit=120),
         "time": rfc3339(anomaly.at),
@@ -157,6 +166,7 @@ def _anomaly(anomaly: Anomaly) -> dict[str, Any]:
         "severity": safe_text(anomaly.severity, limit=20),
         "message": safe_text(anomaly.message, limit=1000),
         "source": safe_text(anomaly.source, limit=20),
+        "muted": is_muted(state.muted, anomaly.kind),
     }
 
 

@@ -11,8 +11,10 @@ from enum import StrEnum
 from typing import Any
 
 from supervisor.core.moment import Moment
+from supervisor.core.mute import Mute
 from supervisor.core.progress import Progress
 from supervisor.core.spec import AgentSpec
+from supervisor.core.stage_times import StageTime
 from supervisor.core.task import TaskRef
 
 
@@ -301,6 +303,11 @@ class RunState:
     anomalies: tuple[Anomaly, ...] = ()
     """The newest 50 of the agent's and the newest 50 of ours, oldest first."""
     anomaly_count: int = 0
+    """Flags: all there ever were, without those that are muted."""
+    muted: tuple[Mute, ...] = ()
+    """Kinds of anomalies that are no problem for this agent; see ``core.mute``."""
+    stage_times: tuple[StageTime, ...] = ()
+    """How long it was in each stage, in the order they were first entered."""
     requests: tuple[Request, ...] = ()
     """All open ones and the newest 20 closed ones, oldest first."""
     request_count: int = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from supervisor.core import events as e
@@ -10,6 +10,7 @@ from supervisor.core.effects import Effect, EndAttempt, Refusal, Spawn
 from supervisor.core.events import Event
 from supervisor.core.fold import apply
 from supervisor.core.moment import Moment
+from supervisor.core.mute import is_muted
 from supervisor.core.run import Anomaly, RunState, Status
 
 
@@ -47,6 +48,8 @@ class Turn:
 
     def record(self, event: Event) -> None:
         """Decide that ``event`` happens."""
+        if isinstance(event, e.AnomalyFlagged) and is_muted(self.state.muted, event.anomaly.kind):
+            event = replace(event, is_muted=True)
         self.state = apply(self.state, self.state.id, event, self.now)
         self._events.append(event)
 

@@ -20,6 +20,7 @@ from supervisor.core.text import safe_text
 from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.journal_calls import JournalCalls
+from supervisor.engine.mute_calls import MuteCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 from supervisor.engine.past_calls import PastCalls
 from supervisor.engine.queue_calls import QueueCalls
@@ -66,6 +67,7 @@ class Api:
             "upgrade": self.upgrade,
             "checkpoints": self._checkpoints.list,
             "rollback": self._checkpoints.rollback,
+            "mute": MuteCalls(self._engine).mute,
             "journal": self._journal.show,
             "journal_truncate": self._journal.truncate,
             "submit": self._queue.submit,

@@ -25,6 +25,7 @@ from supervisor.core.facts import Fact, RequestSeen, Tick
 from supervisor.core.fold import apply
 from supervisor.core.mirror import fold_loaded
 from supervisor.core.moment import Moment
+from supervisor.core.mute_events import AnomalyMuted
 from supervisor.core.record import canonical
 from supervisor.core.redact import Redactor
 from supervisor.core.run import FINAL, RunState
@@ -153,8 +154,12 @@ class Runs:
 
     def _begin(self, run_id: str, event: e.RunCreated) -> Fed:
         now = self._clock()
+        before = self.newest_of(event.spec.name)
+        events: tuple[Event, ...] = (event, *map(AnomalyMuted, before.muted if before else ()))
         state = apply(None, run_id, event, now)
-        return self._store(run_id, Decision(state, (event,)), now)
+        for muted in events[1:]:
+            state = apply(state, run_id, muted, now)
+        return self._store(run_id, Decision(state, events), now)
 
     def rebuild(self, state: RunState, reason: str) -> Fed:
         """A run that the log does not know (any more), as it was put together again."""

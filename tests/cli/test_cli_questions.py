@@ -14,11 +14,11 @@ from supervisor.cli import output
 from supervisor.cli.ask_inline import ask_inline, question_lines
 from supervisor.cli.follow import Follower
 from supervisor.cli.log_lines import LogLines
-from supervisor.cli.status_cmd import reasons_of
 from supervisor.core.events import AnomalyFlagged, Recorded, RequestOpened
 from supervisor.core.mirror import Mirror
 from supervisor.core.record import recorded_to_plain, to_plain
 from supervisor.core.run import Anomaly, Request, RunState, Status
+from supervisor.core.why import reasons_of
 from tests.core.builders import RUN_ID, SHA, T0, a_request, a_spec, story_in
 from tests.core.hostile_samples import HOSTILE, filled, is_harmless
 

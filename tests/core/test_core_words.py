@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from supervisor.core import events as e
-from supervisor.core import task_events
+from supervisor.core import mute_events, task_events
 from supervisor.core.describe import (
     answer_hint,
     describe,
@@ -33,7 +33,7 @@ from tests.core.hostile_samples import HOSTILE, filled, is_harmless
 
 EVENTS = [
     kind
-    for kind in (vars(e) | vars(task_events)).values()
+    for kind in (vars(e) | vars(task_events) | vars(mute_events)).values()
     if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
 ]
 MAX_LINE = 600

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/longwatch
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
 
 _shtab_longwatch_run_option_strings=(-h --help -C --host --headless --unattended --fresh)
 _shtab_longwatch_status_option_strings=(-h --help -C --host --json --all --at)
@@ -28,6 +28,8 @@ _shtab_longwatch_resume_option_strings=(-h --help -C --host --all --json)
 _shtab_longwatch_up_option_strings=(-h --help -C --host --json --no-autostart)
 _shtab_longwatch_down_option_strings=(-h --help -C --host --json --stop-agents)
 _shtab_longwatch_checkpoints_option_strings=(-h --help -C --host --rollback --json)
+_shtab_longwatch_mute_option_strings=(-h --help -C --host --json)
+_shtab_longwatch_unmute_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_journal_option_strings=(-h --help -C --host --from --yes --json)
 _shtab_longwatch_notify_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_services_option_strings=(-h --help -C --host --yes --json)
@@ -81,6 +83,10 @@ _shtab_longwatch_up__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_down__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_checkpoints_pos_0_COMPGEN=_longwatch_names
 _shtab_longwatch_checkpoints__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_mute_pos_0_COMPGEN=_longwatch_names
+_shtab_longwatch_mute__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_unmute_pos_0_COMPGEN=_longwatch_names
+_shtab_longwatch_unmute__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_journal_pos_0_COMPGEN=_longwatch_names
 _shtab_longwatch_journal__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_notify__C_COMPGEN=_shtab_compgen_dirs
@@ -107,7 +113,7 @@ _shtab_longwatch_services_pos_0_choices=(list reset)
 _shtab_longwatch_audit_pos_0_choices=(verify export answers)
 _shtab_longwatch_completion_pos_0_choices=(bash zsh fish names questions)
 _shtab_longwatch_config_pos_0_choices=(check schema keys)
-_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
 
 _shtab_longwatch_run_pos_0_nargs='*'
 _shtab_longwatch_run__h_nargs=0
@@ -207,6 +213,12 @@ _shtab_longwatch_down___stop_agents_nargs=0
 _shtab_longwatch_checkpoints__h_nargs=0
 _shtab_longwatch_checkpoints___help_nargs=0
 _shtab_longwatch_checkpoints___json_nargs=0
+_shtab_longwatch_mute__h_nargs=0
+_shtab_longwatch_mute___help_nargs=0
+_shtab_longwatch_mute___json_nargs=0
+_shtab_longwatch_unmute__h_nargs=0
+_shtab_longwatch_unmute___help_nargs=0
+_shtab_longwatch_unmute___json_nargs=0
 _shtab_longwatch_journal__h_nargs=0
 _shtab_longwatch_journal___help_nargs=0
 _shtab_longwatch_journal___yes_nargs=0

@@ -24,6 +24,7 @@ _shtab_longwatch_commands() {
     init:'Make a config.toml, --demo with agents to try.'
     journal:'The durable steps of a run; truncate runs some again.'
     logs:'What an agent wrote.'
+    mute:'A kind of anomaly is no problem.'
     notify:'Try the notifications, or see what still has to be told.'
     pause:'Hold runs still.'
     pool:'Another number of workers.'
@@ -40,6 +41,7 @@ _shtab_longwatch_commands() {
     stop:'Stop runs, gracefully first.'
     submit:'Give a pool or a pipeline tasks.'
     task:'One task with its result.'
+    unmute:'And flags runs again.'
     up:'Start the engine in the background.'
     upgrade-engine:'A new engine takes over; agents go on.'
     why:'Why a run is in its state, and what next.'
@@ -237,6 +239,18 @@ _shtab_longwatch_logs_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_logs_defaults_added=0
+
+_shtab_longwatch_mute_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--json[machine-readable output]"
+  ":an agent or the end of a run id:_longwatch_names"
+  ":of the anomaly, as it is shown\; none lists them:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_mute_defaults_added=0
 
 _shtab_longwatch_notify_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -440,6 +454,18 @@ _shtab_longwatch_task_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_task_defaults_added=0
 
+_shtab_longwatch_unmute_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--json[machine-readable output]"
+  ":an agent or the end of a run id:_longwatch_names"
+  ":of the anomaly, as longwatch mute lists it:"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_unmute_defaults_added=0
+
 _shtab_longwatch_up_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
@@ -506,6 +532,7 @@ _shtab_longwatch() {
         init) _arguments -C -s $_shtab_longwatch_init_options ;;
         journal) _arguments -C -s $_shtab_longwatch_journal_options ;;
         logs) _arguments -C -s $_shtab_longwatch_logs_options ;;
+        mute) _arguments -C -s $_shtab_longwatch_mute_options ;;
         notify) _arguments -C -s $_shtab_longwatch_notify_options ;;
         pause) _arguments -C -s $_shtab_longwatch_pause_options ;;
         pool) _arguments -C -s $_shtab_longwatch_pool_options ;;
@@ -522,6 +549,7 @@ _shtab_longwatch() {
         stop) _arguments -C -s $_shtab_longwatch_stop_options ;;
         submit) _arguments -C -s $_shtab_longwatch_submit_options ;;
         task) _arguments -C -s $_shtab_longwatch_task_options ;;
+        unmute) _arguments -C -s $_shtab_longwatch_unmute_options ;;
         up) _arguments -C -s $_shtab_longwatch_up_options ;;
         upgrade-engine) _arguments -C -s $_shtab_longwatch_upgrade_engine_options ;;
         why) _arguments -C -s $_shtab_longwatch_why_options ;;
