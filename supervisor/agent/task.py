@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from typing import Any
 
+    from supervisor.agent.agent import Agent
     from supervisor.agent.launch import Launch
     from supervisor.agent.run_files import RunFiles
 
@@ -105,20 +106,34 @@ class Tasking:
         Raises TaskFileError when its file cannot be read.
         """
         if not self._is_task_read:
-            self._task = _read_task(self._launch)
+            self._task = read_task(self._launch)
             self._is_task_read = True
         return self._task
 
     def tasks(self) -> Iterator[Task]:
         """Each task this process is given; the body's end completes the task if it did not.
 
-        With a process for each task (``[pools]``) that is one, or none without a task.
+        With a process for each task that is one, or none without a task. A long-lived worker
+        (``worker = "long-lived"``) gets one after the other until it is stopped: leave the loop
+        by an exception alone, which fails the delivery and starts the worker anew.
         """
+        from supervisor.agent.worker import deliveries, is_worker
+
+        if is_worker(self._launch):
+            yield from deliveries(_whole(self))
+            return
         task = self.task
         if task is not None and not task.is_completed:
             yield task
             if not task.is_completed:
                 task.complete()
+
+
+def _whole(tasking: Tasking) -> Agent:
+    """``tasking`` as the whole that it is a part of."""
+    whole: Any = tasking
+    agent: Agent = whole
+    return agent
 
 
 def _entry(item: Any) -> dict[str, Any]:
@@ -131,7 +146,8 @@ def _entry(item: Any) -> dict[str, Any]:
     return entry
 
 
-def _read_task(launch: Launch) -> Task | None:
+def read_task(launch: Launch) -> Task | None:
+    """The task of ``launch``; TaskFileError when its file cannot be read."""
     from supervisor.agent.run_files import RunFiles
 
     if launch.task_file is None:

@@ -25,7 +25,8 @@ STOP_SIGNALS = ("TERM", "INT", "QUIT", "HUP", "USR1", "USR2", "KILL")
 NEVER = "never"
 RESERVED_FILES = frozenset(
     {
-        "progress.json", "journal.jsonl", "wake.json", "task.json", "result.json", "requests",
+        "progress.json", "journal.jsonl", "wake.json", "task.json", "result.json", "delivery.json",
+        "outcome.json", "requests",
         "answers",
     }
 )  # fmt: skip
@@ -301,6 +302,8 @@ class PoolTable(AgentTable):
     """An agent of this file whose settings are used, in place of a command."""
     workers: Workers = 1
     max_deliveries: Deliveries = d.MAX_DELIVERIES
+    worker: Literal["per-task", "long-lived"] = "per-task"
+    """A process for each task, or one that takes task after task (``agent.tasks()``)."""
     intake: Directory | None = None
     """Each file that appears there becomes a task."""
 
@@ -312,6 +315,7 @@ class StageTable(Table):
     agent: Annotated[str, Field(min_length=1)]
     workers: Workers = 1
     max_deliveries: Deliveries = d.MAX_DELIVERIES
+    worker: Literal["per-task", "long-lived"] = "per-task"
     timeout: Limit = None
     """In place of the agent's."""
     attempt_timeout: Limit = None

@@ -16,7 +16,9 @@ from supervisor.core.spec import AgentSpec, Restart
 from supervisor.core.task import DeliveryPolicy, Join
 
 Where = tuple[str | int, ...]
-OF_A_POOL = frozenset({"agent", "workers", "max_deliveries", "intake"})
+WORKER = "LONGWATCH_WORKER"
+"""Set for a long-lived worker: it waits for deliveries in its run directory."""
+OF_A_POOL = frozenset({"agent", "workers", "worker", "max_deliveries", "intake"})
 """Keys of a pool that say nothing about how its workers are launched."""
 
 
@@ -149,10 +151,19 @@ class _Reading:
     ) -> PoolSpec:
         policy = spec.retry
         intake = self._tools.path(table.intake, (*where, "intake")) if table.intake else None
+        is_long_lived = table.worker == "long-lived"
+        if is_long_lived:
+            # It is the worker that is started again then; the delivery has failed already.
+            spec = replace(
+                spec, env={**spec.env, WORKER: "1"}, timeout_s=None, stall_timeout_s=None
+            )
+        else:
+            # A retry within a delivery would keep the worker from other tasks while it waits.
+            spec = replace(spec, retry=replace(policy, max_retries=retries))
         return PoolSpec(
             name=name,
-            # A retry within a delivery would keep the worker from other tasks while it waits.
-            spec=replace(spec, autostart=False, retry=replace(policy, max_retries=retries)),
+            spec=replace(spec, autostart=False),
+            is_long_lived=is_long_lived,
             workers=table.workers,
             intake=intake,
             delivery=DeliveryPolicy(

@@ -38,6 +38,8 @@ class PoolSpec:
     workers: int
     """Tasks that are worked on at the same time; 0 takes none."""
     delivery: DeliveryPolicy
+    is_long_lived: bool = False
+    """A worker keeps its process from task to task."""
     intake: str | None = None
     """Absolute directory whose files become tasks."""
     pipeline: str | None = None
@@ -111,6 +113,38 @@ def workers_busy(states: Iterable[RunState], pool: str) -> int:
         and state.status not in FREE_OF_A_WORKER
         for state in states
     )
+
+
+def decide_outcome(
+    task: TaskRef,
+    declared: Declared | None,
+    worker: RunState | None,
+    pools: Mapping[str, PoolSpec],
+    drawn: tuple[float, str],
+) -> Settlement:
+    """What the queue is told of a delivery to a long-lived worker.
+
+    ``declared`` is what it left, None when it died without; ``worker`` then says how. ``drawn`` is
+    a number in [0, 1) and an id that no group has.
+    """
+    random_unit, new_group = drawn
+    pool = pools.get(task.queue)
+    if declared is None:
+        if worker is not None and worker.reason.startswith(STOPPED_WITH_ENGINE):
+            return Release()
+        newest = worker.newest_attempt if worker is not None else None
+        ended = newest.exit if newest is not None else None
+        problem = f"its worker died: {ended.cause if ended else 'it is gone'}"
+        is_permanent = ended is not None and ended.kind is ExitKind.PERMANENT
+        return _failed(task, pool, problem, is_permanent=is_permanent, random_unit=random_unit)
+    problem = declared.problem or ""
+    try:
+        then = following(task, declared, pools, new_group)
+    except ValueError as error:
+        problem = problem or str(error)
+    if problem:
+        return _failed(task, pool, problem, is_permanent=False, random_unit=random_unit)
+    return Complete(result=declared.result, then=then)
 
 
 def settle(

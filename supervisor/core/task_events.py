@@ -31,6 +31,20 @@ class TaskSettled(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TaskWorked(Event):
+    """What the queue was told of a delivery to a long-lived worker. Not of a run."""
+
+    task: str
+    queue: str
+    worker: str
+    """The run that had it in hand."""
+    outcome: str
+    """As of ``TaskSettled``."""
+    problem: str = ""
+    followed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TasksSubmitted(Event):
     """Somebody gave us tasks. Not of a run."""
 

@@ -36,9 +36,15 @@ def _submitted(event: t.TasksSubmitted) -> str:
     return f"{event.count} tasks submitted to {safe_text(event.queue, limit=80)} by {by}{known}"
 
 
+def _worked(event: t.TaskWorked) -> str:
+    settled = _settled(t.TaskSettled(event.outcome, event.problem, None, event.followed))
+    return f"{safe_text(event.queue, limit=80)} {safe_text(event.task[-6:], limit=6)}: {settled}"
+
+
 TASK_WORDS: dict[type[Event], Callable[[Any], str]] = {
     t.TaskDelivered: _delivered,
     t.TaskSettled: _settled,
+    t.TaskWorked: _worked,
     t.TasksSubmitted: _submitted,
     t.DeadRequeued: lambda event: (
         f"{event.count} dead letters requeued by {safe_text(event.by, limit=60)}"

@@ -328,6 +328,7 @@ class Engine:
         state = self.runs.state(run_id)
         if state is not None and state.status not in FINAL:
             self._observer.look(run_id, hinted)
+            self.tasks.long.look(run_id, hinted)
             if self.luggage is not None and hinted:
                 self.luggage.hinted(run_id, hinted)
 

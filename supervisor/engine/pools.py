@@ -15,7 +15,7 @@ from supervisor.core.pool import PoolSpec, workers_busy
 from supervisor.core.task import Lease
 from supervisor.core.task_events import PoolResized
 from supervisor.engine.tasks import Tasks
-from supervisor.errors import LongwatchError
+from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.store.ports import EventLog
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ class Pools:
         self._loops: dict[str, asyncio.Task[None]] = {}
         self._leases: asyncio.Task[None] | None = None
         self._recovering = asyncio.Lock()
+        self._said: dict[str, str] = {}
+        """What is wrong with each pool was said once."""
         self._resized: dict[str, PoolResized] = {}
         """Numbers of workers set by hand; each holds until config.toml says another one."""
 
@@ -57,6 +59,7 @@ class Pools:
         wanted = self._tasks.pools
         for name in [name for name in self._loops if name not in wanted]:
             self._loops.pop(name).cancel()
+            self._tasks.long.dismiss(name)
         for name in wanted:
             if name not in self._loops:
                 self._loops[name] = asyncio.get_running_loop().create_task(self._serve(name))
@@ -85,7 +88,8 @@ class Pools:
 
     def busy(self, name: str) -> int:
         """How many of them work."""
-        return workers_busy(self._engine.runs.states(), name)
+        in_hand = self._tasks.long.busy(name)
+        return in_hand + workers_busy(self._engine.runs.states(), name)
 
     async def _hold(self) -> None:
         while True:
@@ -102,7 +106,9 @@ class Pools:
                     continue
                 await self._fill(pool)
             except (LongwatchError, OSError) as error:
-                _say(f"pool {name}: {error}")
+                if str(error) != self._said.get(name):
+                    self._said[name] = str(error)
+                    _say(f"pool {name}: {error}")
                 await asyncio.sleep(REST_S)
 
     async def _recover(self) -> None:
@@ -113,7 +119,40 @@ class Pools:
         if not self._tasks.is_recovered:
             await asyncio.sleep(REST_S)
 
+    async def _give(self, pool: PoolSpec) -> None:
+        """The same for workers that live longer than a task."""
+        bell, long = self._tasks.bell, self._tasks.long
+        if self._engine.luggage is not None:
+            # A task's steps would stay here when another machine gets it, and run again there.
+            raise EnvironmentFaultError(
+                "long-lived workers take no tasks that machines share",
+                fix='Set worker = "per-task" for this pool',
+            )
+        long.keep(pool, self.workers(pool))
+        if not (free := long.free(pool.name)[: self.workers(pool)]):
+            try:
+                await asyncio.wait_for(bell.wait(), WAIT_S)
+            except TimeoutError:
+                pass  # A worker that ended badly may be replaced by now.
+            return
+        found = await self._tasks.queue.claim(
+            pool.name, self._tasks.worker, self._tasks.lease_s, limit=len(free), wait_s=WAIT_S
+        )
+        for lease in found:
+            free = long.free(pool.name)
+            try:
+                if not free:
+                    await self._tasks.queue.release(lease.token)
+                else:
+                    await long.give(free[0], lease)
+            except (LongwatchError, OSError):
+                await self._tasks.queue.release(lease.token)
+                raise
+
     async def _fill(self, pool: PoolSpec) -> None:
+        if pool.is_long_lived:
+            await self._give(pool)
+            return
         bell = self._tasks.bell
         free = self.workers(pool) - self.busy(pool.name)
         if free <= 0:

@@ -32,6 +32,7 @@ from supervisor.core.pool import (
 from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.task import Lease, NewTask, TaskRef, TaskState
 from supervisor.engine.checkpoints import adopt_checkpoint
+from supervisor.engine.long_workers import LongWorkers
 from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.safe_files import read_object
@@ -66,6 +67,7 @@ class Tasks:
         self.lease_s = lease_s
         self.is_recovered = False
         """Whether what this machine held was looked through; before that nothing is claimed."""
+        self.long = LongWorkers(engine, self)
         self._settling: dict[str, asyncio.Task[None]] = {}
         self._random = random.SystemRandom()
         self.bell = asyncio.Event()
@@ -137,7 +139,12 @@ class Tasks:
         """An event of a run was stored."""
         # What is decided may be ahead of it: the queue is told of nothing that a crash could lose.
         state = self._engine.runs.published_state(run_id)
-        if state is None or state.task is None:
+        if state is None:
+            return
+        if state.task is None:
+            if state.agent in self.pools:
+                self.long.see(run_id)
+                self.ring()
             return
         self.ring()
         if state.status in FINAL and not state.task.outcome:
@@ -154,6 +161,10 @@ class Tasks:
         except ValueError as error:
             return replace(declared, problem=declared.problem or str(error))
         return declared
+
+    def draw(self) -> tuple[float, str]:
+        """What a decision needs of chance: a number in [0, 1) and an id that no group has."""
+        return self._random.random(), self._new_group()
 
     def _new_group(self) -> str:
         return ulid(self._engine.clock().wall, secrets.randbits(80))
@@ -181,7 +192,7 @@ class Tasks:
                 random_unit=self._random.random(),
                 new_group=self._new_group(),
             )
-            over = await self._tell(state.task.token, verdict)
+            over = await self.tell(state.task.token, verdict)
             if over.outcome == "lost":
                 await self._return_one(state)
             await self._engine.feed(run_id, over).stored
@@ -193,7 +204,7 @@ class Tasks:
             # Still leased to us: the next engine settles it.
             sys.stderr.write(f"longwatch engine: task {run_id}: {error}\n")
 
-    async def _tell(self, token: str, verdict: Settlement) -> f.TaskOver:
+    async def tell(self, token: str, verdict: Settlement) -> f.TaskOver:
         """Tell the queue; what the log is told."""
         try:
             if isinstance(verdict, Complete):
@@ -217,6 +228,7 @@ class Tasks:
         """Wait until the queue was told of every run that is over."""
         while self._settling:
             await asyncio.gather(*self._settling.values(), return_exceptions=True)
+        await self.long.settled()
 
     async def has_work(self) -> bool:
         """Whether a task is waiting for a worker or has one."""
@@ -243,8 +255,10 @@ class Tasks:
             for state in self._engine.runs.states()
             if state.task is not None and not state.task.outcome
         }
-        for token in await self.queue.extend(list(held), self.lease_s):
-            await self._lost(held[token], token)
+        tokens = [*held, *self.long.tokens()]
+        for token in await self.queue.extend(tokens, self.lease_s):
+            if token in held:
+                await self._lost(held[token], token)
 
     async def _lost(self, run_id: str, token: str) -> None:
         """Another worker may have the task: ours ends, and what it leaves counts for nothing."""
@@ -285,6 +299,10 @@ class Tasks:
                 await self._lost(state.id, task.token)
 
     async def _recover_one(self, lease: Lease) -> None:
+        pool = self.pools.get(lease.task.queue)
+        if pool is not None and pool.is_long_lived:
+            await self.long.recover(lease)
+            return
         run_id = lease.task.id
         runs = self._engine.runs
         state = runs.state(run_id) or await runs.bring_back(run_id)
@@ -295,7 +313,6 @@ class Tasks:
             if not state.task.outcome:
                 self._settle_soon(run_id)
                 return
-        pool = self.pools.get(lease.task.queue)
         if pool is None:
             await self.queue.release(lease.token)
             return

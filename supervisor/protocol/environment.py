@@ -26,6 +26,8 @@ PROTOCOL: Final = "LONGWATCH_PROTOCOL"
 WOKEN: Final = "LONGWATCH_WOKEN"
 """Unix seconds, separated by commas: sleeps until exactly these times are over, because the
 operator woke the run before; absent without any."""
+WORKER: Final = "LONGWATCH_WORKER"
+"""``1`` for a long-lived worker: deliveries come as files in its directory; else absent."""
 SERVICES_FILE: Final = "LONGWATCH_SERVICES_FILE"
 """Path of the settings of external services, for ``supervisor.calls``."""
 SHARED_DIR: Final = "LONGWATCH_SHARED_DIR"
@@ -39,5 +41,5 @@ PREFIX: Final = "LONGWATCH_"
 """Every name that starts so is ours; a configuration may not set one."""
 FOR_AGENTS: Final = (
     RUN_DIR, RUN_ID, AGENT, EPOCH, ATTEMPT, DEADLINE, TASK_FILE, RESUME_FROM, PROTOCOL,
-    SERVICES_FILE, SHARED_DIR, WOKEN, JOURNAL_ACK,
+    SERVICES_FILE, SHARED_DIR, WOKEN, WORKER, JOURNAL_ACK,
 )  # fmt: skip

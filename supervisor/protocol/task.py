@@ -29,6 +29,10 @@ from supervisor.protocol.safe_files import read_object
 
 TASK_NAME = "task.json"
 RESULT_NAME = "result.json"
+DELIVERY_NAME = "delivery.json"
+"""In a long-lived worker's directory: where the task is that it should work on now."""
+OUTCOME_NAME = "outcome.json"
+"""Beside it: that this delivery is over, and its task's ``result.json`` is the outcome."""
 RESULT_LIMIT_BYTES = 4 * MAX_PAYLOAD_BYTES
 """The result and the payloads of all next tasks together."""
 RESULT_BOUNDS = Bounds(max_depth=64, max_nodes=500_000)
@@ -93,6 +97,18 @@ def write_task(run_dir: Path, lease: Lease) -> None:
     # The payload as it was given: parsing a megabyte to write it again would change nothing.
     text = json.dumps(head)[:-1] + f', "payload": {lease.payload}}}\n'
     write_atomic_within(run_dir, TASK_NAME, text.encode())
+
+
+def write_delivery(worker_dir: Path, serial: int, epoch: int, task_dir: Path) -> None:
+    """Tell a long-lived worker of its next task; blocks for an fsync. Raises as ``write_task``."""
+    data = json.dumps({"serial": serial, "epoch": epoch, "directory": str(task_dir)}).encode()
+    write_atomic_within(worker_dir, DELIVERY_NAME, data)
+
+
+def read_outcome(worker_dir: Path, serial: int) -> bool:
+    """Whether a long-lived worker says that this delivery is over."""
+    value = read_object(worker_dir, OUTCOME_NAME, limit_bytes=4096)
+    return not isinstance(value, Problem) and value.get("serial") == serial
 
 
 def read_declared(run_dir: Path) -> Declared:
