@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from supervisor.core.pool import PoolSpec, workers_busy
@@ -138,15 +139,23 @@ class Pools:
         found = await self._tasks.queue.claim(
             pool.name, self._tasks.worker, self._tasks.lease_s, limit=len(free), wait_s=WAIT_S
         )
-        for lease in found:
-            free = long.free(pool.name)
+        await self._each(found, lambda lease: self._hand(pool, lease))
+
+    async def _hand(self, pool: PoolSpec, lease: Lease) -> None:
+        if free := self._tasks.long.free(pool.name):
+            await self._tasks.long.give(free[0], lease)
+        else:
+            await self._tasks.queue.release(lease.token)
+
+    async def _each(self, found: list[Lease], begin: Callable[[Lease], Awaitable[None]]) -> None:
+        """Begin each; one that cannot goes back, and so do those behind it: nobody else would
+        give them back before their leases end."""
+        for number, lease in enumerate(found):
             try:
-                if not free:
-                    await self._tasks.queue.release(lease.token)
-                else:
-                    await long.give(free[0], lease)
+                await begin(lease)
             except (LongwatchError, OSError):
-                await self._tasks.queue.release(lease.token)
+                for left in found[number:]:
+                    await self._tasks.queue.release(left.token)
                 raise
 
     async def _fill(self, pool: PoolSpec) -> None:
@@ -169,15 +178,7 @@ class Pools:
         free = max(0, self.workers(pool) - self.busy(pool.name))
         for lease in found[free:]:
             await self._tasks.queue.release(lease.token)
-        for lease in found[:free]:
-            await self._begin(lease, pool)
-
-    async def _begin(self, lease: Lease, pool: PoolSpec) -> None:
-        try:
-            await self._tasks.begin(lease, pool)
-        except (LongwatchError, OSError):
-            await self._tasks.queue.release(lease.token)
-            raise
+        await self._each(found[:free], lambda lease: self._tasks.begin(lease, pool))
 
 
 def _say(words: str) -> None:

@@ -138,7 +138,10 @@ def test_stopping_everything_gives_what_workers_have_in_hand_back(project: Any) 
     (project.directory / "go").touch()
     project.run("up")
     project.run("queue", "--wait")
-    assert {project.json("task", i)["deliveries"] for i in ids} == {1}
+    told = (
+        project.run("events").stdout + (project.directory / ".longwatch" / "engine.log").read_text()
+    )
+    assert {project.json("task", i)["deliveries"] for i in ids} == {1}, told
     assert Counter(n for (n,) in ledger(project, "step")) == {"0": 1, "1": 1, "2": 1}
 
 

@@ -277,6 +277,8 @@ def test_a_queue_that_nobody_works_on_is_said_loudly(project: Any) -> None:
     refused = project.run("submit", "work", check=1)
     assert "Nobody would ever work on it" in refused.stderr
     project.configure(CONFIG)
+    project.wait("the pool to be back", lambda: not row(project)["nobody"])
+    project.run("pool", "work", "--workers", "1")  # What was set by hand holds until then.
     project.run("queue", "--wait")
     assert row(project)["done"] == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import shutil
 import sqlite3
 import statistics
@@ -233,4 +234,5 @@ async def test_every_query_of_the_hot_path_uses_an_index(path: Path) -> None:
 
 
 def _dummies(query: str) -> dict[str, int] | tuple[int, ...]:
-    return {"each": 3, "all": 300} if ":each" in query else (0,) * query.count("?")
+    named = set(re.findall(r":([a-z]+)", query))
+    return dict.fromkeys(named, 3) if named else (0,) * query.count("?")
