@@ -7,13 +7,16 @@ nobody is, then the bytes of the socket go through as they are. It must print no
 from __future__ import annotations
 
 import argparse
+import asyncio
+import os
+import socket
 from pathlib import Path
 
 from supervisor.cli.session import ensure_engine, try_connect
 from supervisor.config.paths import Project
 from supervisor.control import joining, locate
 from supervisor.control.greeting import greeting_line, refusal_line
-from supervisor.errors import LongwatchError, NotRunningError
+from supervisor.errors import LongwatchError, NotRunningError, UserError
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -23,12 +26,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-start", action="store_true", help="join what runs; do not start an engine"
     )
+    parser.add_argument(
+        "--through", metavar="NAME", help="to that machine of the fleet, over its servers"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Join until one side ends; what goes wrong before is said in the greeting's place."""
     try:
         project = Project.find(_below_home(arguments.directory))
+        if arguments.through:
+            return _through(project, arguments.through)
         is_new = _ensure(project, starts=not arguments.no_start)
         connection = locate.connect(locate.find(project), CONNECT_TIMEOUT_S)
     except LongwatchError as error:
@@ -37,6 +45,23 @@ def run(arguments: argparse.Namespace) -> int:
     joining.write(greeting_line(str(project.directory), started=is_new))
     with connection:
         joining.join(connection)
+    return 0
+
+
+def _through(project: Project, name: str) -> int:
+    """Standard input, which is a socket of whoever started this, to the engine of ``name``."""
+    from supervisor.config.load import load_config
+    from supervisor.fleet.settings import nats_settings
+    from supervisor.fleet.visit import visit
+
+    table = load_config(project).fleet
+    if table is None:
+        raise UserError("there is no [fleet] in config.toml", where=str(project.config_file))
+    try:
+        connection = socket.socket(fileno=os.dup(0))
+    except OSError as error:
+        raise UserError("--through is for longwatch itself: use --host fleet:NAME") from error
+    asyncio.run(visit(nats_settings(project, table), name, connection))
     return 0
 
 

@@ -47,6 +47,7 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
         Example("services", "breakers, failure rates and limits of the machine"),
         Example("services reset anthropic --yes", "close its breaker now"),
     ),
+    "hosts": (Example("hosts", "who shares tasks with this machine, and who is asked for"),),
     "queue": (Example("queue reviews --tasks dead", "its tasks that were given up"),),
     "task": (Example("task 7F3K", "where it stands, and its result"),),
     "dead": (Example("dead requeue --all", "try all of them again"),),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +17,19 @@ from supervisor.errors import EnvironmentFaultError, UserError
 
 SSH_VARIABLE = "LONGWATCH_SSH"
 """The ssh to use with its first options, split as a shell would: a wrapper, or ``ssh -F FILE``."""
+FLEET = "fleet"
+"""Every machine of ``[fleet]`` that can be operated; ``fleet:NAME`` is one."""
 ALL = "all"
 """Every machine of ``[hosts]``."""
 
 
 def named_hosts(words: Sequence[str], directory: Path | None) -> list[RemoteHost]:
     """The machines of every ``--host``, each once; ``directory`` is ``-C``, for all of them."""
+    fleet = [word for word in words if word == FLEET or word.startswith(f"{FLEET}:")]
+    if fleet:
+        if len(fleet) < len(words):
+            raise UserError("machines of the fleet and others cannot be mixed", where="--host")
+        return _of_fleet(fleet, directory)
     known = _configured() if any("@" not in word for word in words) else {}
     wanted = [name for word in words for name in (known if word == ALL and known else (word,))]
     if not wanted:
@@ -97,6 +105,41 @@ def _configured() -> dict[str, RemoteHost]:
         )
         for name, table in load_config(project).hosts.items()
     }
+
+
+def _of_fleet(words: Sequence[str], directory: Path | None) -> list[RemoteHost]:
+    """Machines that are reached over the servers of ``[fleet]``; this one directly."""
+    from supervisor.cli.hosts_cmd import fleet_of
+
+    project = Project.find(directory)
+    cards = fleet_of(project)
+    names = {word.partition(":")[2] for word in words}
+    program = (sys.executable, "-P", "-m", "supervisor.cli.main", "-C", str(project.directory))
+    found = []
+    for name, card in cards.items():
+        is_here = card.directory == str(project.directory) and card.host == _own_host(project)
+        if (is_here or card.operates) if "" in names else name in names:
+            carrier = (*program, "dial", *(() if is_here else ("--through", name)))
+            word = f"{FLEET}:{name}"
+            found.append(RemoteHost(name, word, card.directory, word, carrier=carrier))
+    missing = names - {"", *cards}
+    if missing or not found:
+        raise UserError(
+            f"no machine of the fleet is called {min(missing)!r}"
+            if missing
+            else "no machine of the fleet can be operated now",
+            why=f"there are: {', '.join(cards) or 'none'}",
+            fix="See: longwatch hosts; each needs operate = true in its [fleet]",
+            where="--host",
+        )
+    return found
+
+
+def _own_host(project: Project) -> str:
+    from supervisor.config.load import load_config
+    from supervisor.fleet.settings import host_name
+
+    return host_name(load_config(project).fleet)
 
 
 def _by_address(word: str, known: Mapping[str, RemoteHost]) -> RemoteHost:

@@ -96,6 +96,8 @@ def _print_queues(rows: list[dict[str, Any]]) -> None:
 def _note(row: dict[str, Any]) -> str:
     if row["nobody"]:
         return f"WAITING AND NOBODY CAN RUN THIS: {row['nobody']}"
+    if (hosts := row.get("hosts")) and row["workers"] == 0:
+        return "worked on by " + ", ".join(hosts)
     if row["workers"] == 0 and row["ready"]:
         return "no workers: longwatch pool NAME --workers N"
     return "see: longwatch dead list" if row["dead"] else ""

@@ -54,6 +54,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
     Verb("serve", "serve_cmd", "the interface in a browser", needs_project=False),
+    Verb("hosts", "hosts_cmd", "the machines of the fleet"),
     Verb("dial", "dial_cmd", "the far end of --host; ssh starts it", needs_project=False),
     Verb(
         "completion",

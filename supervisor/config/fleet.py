@@ -36,6 +36,8 @@ class FleetTable(Table):
     tls_cert: str | None = None
     tls_key: str | None = None
     replicas: int = Field(default=1, ge=1, le=5)
+    operate: bool = False
+    """Whether the other machines may show and operate this one."""
     lease: Span = 30.0
     """How long the tasks of a dead machine wait for another one."""
 

@@ -41,6 +41,8 @@ class RemoteHost:
     """Longwatch there; a first word that begins with ``~/`` is below the home there."""
     ssh: tuple[str, ...] = SSH
     """The ssh to use, with options that go before ours."""
+    carrier: tuple[str, ...] = ()
+    """The command that joins its streams to the engine there, in the place of ssh."""
 
     @property
     def program(self) -> str:
@@ -69,8 +71,16 @@ def ssh_argv(host: RemoteHost, words: list[str], *, is_batch: bool) -> list[str]
     """The command that runs ``longwatch WORDS…`` there, in ``host.directory``.
 
     ``is_batch``: it fails where it would have to ask a person. Options that come first win in
-    ssh, so those of ``host.ssh`` can replace ours.
+    ssh, so those of ``host.ssh`` can replace ours. A carrier knows how to ``dial`` and no more.
     """
+    if host.carrier:
+        if words[:1] != ["dial"]:
+            raise UserError(
+                f"longwatch {words[0]} is run on the machine itself",
+                fix="Reach it over ssh: --host user@box",
+                where=f"--host {host.word}",
+            )
+        return list(host.carrier)
     options = [
         f"ConnectTimeout={CONNECT_TIMEOUT_S}",
         f"ServerAliveInterval={ALIVE_EVERY_S}",

@@ -72,6 +72,7 @@ class Api:
             "journal_truncate": self._journal.truncate,
             "submit": self._queue.submit,
             "queue": self._queue.queue,
+            "hosts": self._queue.hosts,
             "tasks": self._queue.tasks,
             "task": self._queue.task,
             "requeue": self._queue.requeue,

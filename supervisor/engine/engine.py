@@ -40,6 +40,7 @@ from supervisor.engine.history import History, close_log
 from supervisor.engine.locking import hold_engine_lock
 from supervisor.engine.log_reader import read_piece
 from supervisor.engine.luggage import Luggage
+from supervisor.engine.membership import Membership
 from supervisor.engine.memory import MemoryWatch
 from supervisor.engine.notifier import Notifier
 from supervisor.engine.observe import Observer
@@ -76,6 +77,7 @@ class Engine:
         self.services: ServiceWatch
         self.notifier: Notifier
         self.luggage: Luggage | None = None
+        self.membership: Membership | None = None
         """What shared tasks have with them."""
         self._config_problems: list[str] = []
         self.tasks: Tasks

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING
 
-from supervisor.config.fleet import FleetTable, password_of, path_in
+from supervisor.config.fleet import FleetTable
 from supervisor.engine.connecting_queue import ConnectingQueue, SharedQueue
 from supervisor.engine.luggage import Luggage
+from supervisor.engine.membership import Membership
 from supervisor.engine.tasks import Tasks
-from supervisor.errors import UserError
+from supervisor.fleet.settings import host_name
 from supervisor.store.task_queue import SqliteTaskQueue
 
 if TYPE_CHECKING:
@@ -33,36 +33,20 @@ async def open_queue(
         return Tasks(engine, queue, worker), None
     shared = shared_queue(engine.project, table)
     stack.push_async_callback(shared.close)
+    engine.membership = Membership(engine, table)
+    stack.push_async_callback(engine.membership.close)
     luggage = Luggage(engine.project, shared, engine.runs.state, worker)
     return Tasks(engine, shared, worker, lease_s=table.lease), luggage
-
-
-def host_name(table: FleetTable | None) -> str:
-    """How this machine is called in the fleet."""
-    return (table.host if table is not None else None) or socket.gethostname()
 
 
 def shared_queue(project: Project, table: FleetTable) -> ConnectingQueue:
     """The queue of ``[fleet]``; connects in the background."""
 
     async def connect() -> SharedQueue:
-        from supervisor.fleet.nats_connection import NatsSettings
+        from supervisor.fleet.settings import nats_settings
         from supervisor.fleet.shared_queue import SharedTaskQueue
 
-        if not table.servers:
-            raise UserError("[fleet] names no servers", fix='servers = ["nats://host:4222"]')
-        here = project.directory
-        settings = NatsSettings(
-            servers=tuple(table.servers),
-            namespace=table.namespace,
-            credentials=path_in(here, table.credentials),
-            user=table.user,
-            password=password_of(table),
-            tls_ca=path_in(here, table.tls_ca),
-            tls_cert=path_in(here, table.tls_cert),
-            tls_key=path_in(here, table.tls_key),
-            replicas=table.replicas,
-        )
+        settings = nats_settings(project, table)
         return await SharedTaskQueue.open(settings, project.state_dir / FLEET_DB)
 
     return ConnectingQueue(connect)

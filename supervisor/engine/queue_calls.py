@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from supervisor.control.messages import CallRefusedError, InvalidParamsError
@@ -127,7 +127,7 @@ class QueueCalls:
                 "busy": engine.pools.busy(pool.name),
                 "intake": pool.intake,
                 **_counted(counts.get(pool.name, Counts())),
-                "nobody": None,
+                **self._served(pool.name, counts.get(pool.name, Counts())),
             }
             for pool in pools.values()
         ]
@@ -136,12 +136,34 @@ class QueueCalls:
             {
                 "name": name, "pipeline": None, "workers": 0, "busy": 0, "intake": None,
                 **_counted(count),
-                "nobody": "no pool of that name in config.toml" if count.unfinished else None,
+                **self._served(name, count),
             }
             for name, count in counts.items()
             if name not in pools
         ]  # fmt: skip
         return {"queues": rows}
+
+    def _served(self, queue: str, count: Counts) -> dict[str, Any]:
+        """Who works on it: this machine, and the others of the fleet."""
+        engine = self._engine
+        pool = engine.specs.pools.get(queue)
+        here = pool is not None and engine.pools.workers(pool) > 0
+        member = engine.membership
+        there = member.hosts_of(queue) if member is not None else None
+        nobody = None
+        if count.unfinished and not here and not there:
+            if member is not None:
+                nobody = "no machine of the fleet has workers for it"
+            elif pool is None:
+                nobody = "no pool of that name in config.toml"
+        return {"nobody": nobody, "hosts": there}
+
+    async def hosts(self, _connection: Connection, _params: dict[str, Any]) -> Any:
+        """The fleet as it was heard of last; None without one."""
+        member = self._engine.membership
+        if member is None:
+            return {"hosts": None}
+        return {"hosts": [{"name": n, **asdict(card)} for n, card in member.members().items()]}
 
     async def tasks(self, _connection: Connection, params: dict[str, Any]) -> Any:
         """Tasks in one state, oldest first."""

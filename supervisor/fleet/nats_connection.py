@@ -48,15 +48,21 @@ class NatsSettings:
     """How long a call tries before it says that the servers cannot be reached."""
 
 
-async def connect(settings: NatsSettings) -> tuple[Client, ObjectStore]:
-    """A connection, with stream and object store made if they are not there."""
+async def connect_only(settings: NatsSettings) -> Client:
+    """A connection; nothing is made."""
     nats = _library()
     try:
         # The library itself would go on for ever.
         async with asyncio.timeout(settings.patience_s):
-            client = await nats.connect(**_options(settings))
+            client: Client = await nats.connect(**_options(settings))
     except Exception as error:
         raise unreachable(settings, error) from error
+    return client
+
+
+async def connect(settings: NatsSettings) -> tuple[Client, ObjectStore]:
+    """A connection, with stream and object store made if they are not there."""
+    client = await connect_only(settings)
     try:
         return client, await _make(client, settings)
     except Exception as error:

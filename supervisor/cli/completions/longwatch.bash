@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/longwatch
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
 
 _shtab_longwatch_run_option_strings=(-h --help -C --host --headless --unattended --fresh)
 _shtab_longwatch_status_option_strings=(-h --help -C --host --json --all --at)
@@ -37,7 +37,8 @@ _shtab_longwatch_audit_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_upgrade_engine_option_strings=(-h --help -C --host --keeper --json)
 _shtab_longwatch_restart_engine_option_strings=(-h --help -C --host --keeper --json)
 _shtab_longwatch_serve_option_strings=(-h --help -C --host --port --address --json)
-_shtab_longwatch_dial_option_strings=(-h --help -C --host --no-start)
+_shtab_longwatch_hosts_option_strings=(-h --help -C --host --json)
+_shtab_longwatch_dial_option_strings=(-h --help -C --host --no-start --through)
 _shtab_longwatch_completion_option_strings=(-h --help -C --host)
 _shtab_longwatch_config_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_doctor_option_strings=(-h --help -C --host --json)
@@ -96,7 +97,9 @@ _shtab_longwatch_audit__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_upgrade_engine__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_restart_engine__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_serve__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_hosts__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_dial__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_dial___through_COMPGEN=_longwatch_names
 _shtab_longwatch_completion__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_config__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_doctor__C_COMPGEN=_shtab_compgen_dirs
@@ -113,7 +116,7 @@ _shtab_longwatch_services_pos_0_choices=(list reset)
 _shtab_longwatch_audit_pos_0_choices=(verify export answers)
 _shtab_longwatch_completion_pos_0_choices=(bash zsh fish names questions)
 _shtab_longwatch_config_pos_0_choices=(check schema keys)
-_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve dial completion config doctor init)
+_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
 
 _shtab_longwatch_run_pos_0_nargs='*'
 _shtab_longwatch_run__h_nargs=0
@@ -244,6 +247,9 @@ _shtab_longwatch_restart_engine___json_nargs=0
 _shtab_longwatch_serve__h_nargs=0
 _shtab_longwatch_serve___help_nargs=0
 _shtab_longwatch_serve___json_nargs=0
+_shtab_longwatch_hosts__h_nargs=0
+_shtab_longwatch_hosts___help_nargs=0
+_shtab_longwatch_hosts___json_nargs=0
 _shtab_longwatch_dial__h_nargs=0
 _shtab_longwatch_dial___help_nargs=0
 _shtab_longwatch_dial___no_start_nargs=0

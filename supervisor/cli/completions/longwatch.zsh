@@ -21,6 +21,7 @@ _shtab_longwatch_commands() {
     doctor:'Look for what would go wrong on this machine.'
     down:'End the engine; agents go on.'
     events:'What happened, one line an event.'
+    hosts:'The machines of the fleet.'
     init:'Make a config.toml, --demo with agents to try.'
     journal:'The durable steps of a run; truncate runs some again.'
     logs:'What an agent wrote.'
@@ -158,6 +159,7 @@ _shtab_longwatch_dial_options=(
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--no-start[join what runs\; do not start an engine]"
+  "--through[to that machine of the fleet, over its servers]:NAME:_longwatch_names"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -199,6 +201,16 @@ _shtab_longwatch_events_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_events_defaults_added=0
+
+_shtab_longwatch_hosts_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--json[machine-readable output]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_hosts_defaults_added=0
 
 _shtab_longwatch_init_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -529,6 +541,7 @@ _shtab_longwatch() {
         doctor) _arguments -C -s $_shtab_longwatch_doctor_options ;;
         down) _arguments -C -s $_shtab_longwatch_down_options ;;
         events) _arguments -C -s $_shtab_longwatch_events_options ;;
+        hosts) _arguments -C -s $_shtab_longwatch_hosts_options ;;
         init) _arguments -C -s $_shtab_longwatch_init_options ;;
         journal) _arguments -C -s $_shtab_longwatch_journal_options ;;
         logs) _arguments -C -s $_shtab_longwatch_logs_options ;;

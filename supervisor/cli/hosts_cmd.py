@@ -1,0 +1,77 @@
+"""``longwatch hosts``: the machines that share tasks with this one, as they say of themselves."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from typing import Any
+
+from supervisor.cli import output
+from supervisor.config.load import load_config
+from supervisor.config.paths import Project
+from supervisor.core.describe import duration
+from supervisor.errors import UserError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--json", action="store_true", help="machine-readable output")
+
+
+def run(arguments: argparse.Namespace, project: Project) -> int:
+    """List them; UserError where no fleet is configured."""
+    members = [_report(name, card) for name, card in fleet_of(project).items()]
+    if arguments.json:
+        output.json({"hosts": members})
+    elif members:
+        output.table(
+            ("HOST", "RUNS", "ASKING", "WORKERS", "OPERATED", "VERSION", "HEARD"),
+            [_row(member) for member in members],
+        )
+    else:
+        output.line("nobody is in the fleet now: longwatch up")
+    return 0
+
+
+def fleet_of(project: Project) -> dict[str, Any]:
+    """Who is in the fleet of this directory now: cards by name."""
+    from supervisor.fleet.settings import nats_settings
+    from supervisor.fleet.visit import members
+
+    table = load_config(project).fleet
+    if table is None or table.engine != "nats":
+        raise UserError(
+            'no [fleet] with engine = "nats" in config.toml',
+            fix="See docs/fleet.md",
+            where=str(project.config_file),
+        )
+    return asyncio.run(members(nats_settings(project, table)))
+
+
+def _report(name: str, card: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "host": card.host,
+        "directory": card.directory,
+        "version": card.version,
+        "operates": card.operates,
+        "pools": dict(card.pools),
+        "runs": dict(card.runs),
+        "requests": card.requests,
+        "seconds_ago": round(max(0.0, time.time() - card.at), 1),
+    }
+
+
+def _row(member: dict[str, Any]) -> tuple[str, ...]:
+    runs = ", ".join(f"{count} {status}" for status, count in sorted(member["runs"].items()))
+    pools = ", ".join(f"{name} {count}" for name, count in sorted(member["pools"].items()))
+    return (
+        member["name"],
+        runs or "none",
+        str(member["requests"]),
+        pools or "none",
+        "yes" if member["operates"] else "no",
+        member["version"],
+        f"{duration(member['seconds_ago'])} ago",
+    )
