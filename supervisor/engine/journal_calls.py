@@ -43,12 +43,17 @@ class JournalCalls:
         self._engine = engine
 
     async def show(self, _connection: Connection, params: dict[str, Any]) -> Any:
-        """The lines after number ``after``, at most ``limit``, and how many there are."""
+        """The lines after number ``after``, at most ``limit``, and how many there are.
+
+        With ``last`` the newest so many of them instead.
+        """
         after = whole(params, "after", default=0)
         limit = min(whole(params, "limit", default=PAGE_LIMIT), PAGE_LIMIT)
         state = await self._engine.resolve(text(params, "run"))
         lines = await self._lines(state)
-        page = [line for line in lines if line.number > after][:limit]
+        last = min(whole(params, "last", default=0), PAGE_LIMIT)
+        page = [line for line in lines if line.number > after]
+        page = page[-last:] if last else page[:limit]
         return {
             "id": state.id,
             "agent": state.agent,

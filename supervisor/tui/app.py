@@ -260,7 +260,7 @@ class LongwatchApp(CarryingApp):
     def command_run(self, verb: str, run_id: str, agent: str) -> None:
         """Do something to that run."""
         state = self.picture.runs.get(run_id)
-        if verb in ("open", "log"):
+        if verb in ("open", "log", "why"):
             if state is None:
                 self.say((f" it has never run: {keys.hint('run.start')} starts it", theme.MUTED))
             else:
@@ -277,9 +277,11 @@ class LongwatchApp(CarryingApp):
     def _open(self, verb: str, state: RunState) -> None:
         from supervisor.tui.screens.log import LogScreen
         from supervisor.tui.screens.run import RunScreen
+        from supervisor.tui.screens.why import WhyScreen
 
-        made = LogScreen if verb == "log" else RunScreen
-        self.push_screen(made(state.id, state.agent))
+        made: dict[str, Callable[[str, str], PictureScreen]]
+        made = {"log": LogScreen, "why": WhyScreen, "open": RunScreen}
+        self.push_screen(made[verb](state.id, state.agent))
 
     def _here_do(self, verb: str) -> None:
         state, agent = self._here()
@@ -293,6 +295,10 @@ class LongwatchApp(CarryingApp):
     def action_log_run(self) -> None:
         """Its log."""
         self._here_do("log")
+
+    def action_why_run(self) -> None:
+        """Why it is where it is."""
+        self._here_do("why")
 
     def action_start_run(self) -> None:
         """Start it."""

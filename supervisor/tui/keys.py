@@ -23,6 +23,7 @@ REQUEST = "request"
 LOG = "log"
 CONFIRM = "confirm"
 HELP = "help"
+WHY = "why"
 
 APPROVALS = "approvals"
 STANDING = "standing"
@@ -48,6 +49,7 @@ SCOPES: dict[str, str] = {
     SWEEP: "When asked to confirm something for many runs",
     ALIKE: "When a question of several runs is answered for all of them",
     **place_keys.SCOPES,
+    WHY: "When told why",
     HELP: "In the help",
 }
 ALSO: dict[str, tuple[str, ...]] = {
@@ -62,6 +64,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     MENU: (ALWAYS,),
     SWEEP: (ALWAYS,),
     ALIKE: (ALWAYS,),
+    WHY: (ALWAYS,),
     HELP: (ALWAYS,),
     **dict.fromkeys(place_keys.SCOPES, (EVERYWHERE, ALWAYS)),
 }
@@ -128,9 +131,32 @@ _TABLE: tuple[Key, ...] = (
     Key("run.restart", "r", "app.restart_run", "restart", "End the attempt and start the next one",
         RUN, 10, asks=True),
     Key("run.pause", "p", "app.pause_run", "pause", "Hold the run still, or let it go on", RUN, 12),
-    Key("open-run.up", "up,k", "up", "up", "Timeline one line up", OPEN_RUN, shown="↑ k"),
-    Key("open-run.down", "down,j", "down", "down", "Timeline one line down", OPEN_RUN,
+    Key("run.why", "w", "app.why_run", "why", "Why it is in this state: the rule, the figures, the "
+        "events, and what happens next", RUN, 9),
+    Key("open-run.pane", "1,2,3,4,5,6,7,8", OPTION, "pane", "Stages, attempts, timeline, "
+        "checkpoints, anomalies, usage, journal, log", OPEN_RUN, 3, "1-8"),
+    Key("open-run.next", "tab", "pane(1)", "next pane", "The next pane", OPEN_RUN, shown="Tab"),
+    Key("open-run.previous", "shift+tab", "pane(-1)", "pane before", "The pane before", OPEN_RUN,
+        shown="Shift+Tab"),
+    Key("open-run.zoom", "z,enter", "zoom", "zoom", "All the room for this pane, or for all again",
+        OPEN_RUN, 13, "z Enter"),
+    Key("open-run.up", "up,k", "up", "up", "One line up in the pane", OPEN_RUN, shown="↑ k"),
+    Key("open-run.down", "down,j", "down", "down", "One line down in the pane", OPEN_RUN,
         shown="↓ j"),
+    Key("open-run.page-up", "pageup", "page_up", "page up", "One page up", OPEN_RUN, shown="PgUp"),
+    Key("open-run.page-down", "pagedown,space", "page_down", "page down", "One page down",
+        OPEN_RUN, shown="PgDn"),
+    Key("open-run.top", "home,g", "top", "first", "To its first line", OPEN_RUN, shown="Home g"),
+    Key("open-run.bottom", "end,G", "bottom", "last", "To its last line", OPEN_RUN,
+        shown="End G"),
+    Key("open-run.rollback", "b", "roll_back", "roll back", "Resume from the marked checkpoint at "
+        "the next attempt", OPEN_RUN, asks=True),
+    Key("open-run.mute", "m", "mute", "mute", "Anomalies of the marked kind are no problem for "
+        "this agent; again takes it back", OPEN_RUN, asks=True),
+    Key("open-run.search", "slash", "search", "search log", "Search in the log", OPEN_RUN,
+        shown="/"),
+    Key("open-run.error", "left_square_bracket", "error(-1)", "error before", "The newest line of "
+        "the log that tells of an error, and the one before", OPEN_RUN, shown="["),
     Key("open-run.back", "escape,backspace", "back", "back", "Back to the table", OPEN_RUN, 5,
         "Esc"),
     Key("request.allow", "y", "allow", "yes", "Approve exactly what is shown", REQUEST, 1),
@@ -213,6 +239,8 @@ _TABLE: tuple[Key, ...] = (
     Key("many-answers.no", "escape", "no", "leave open", "Go back; every request stays open", ALIKE,
         4, "Esc"),
     *_reading("many-answers", ALIKE),
+    *_reading("why", WHY),
+    Key("why.back", "escape,q,w", "back", "back", "Back", WHY, 1, "Esc"),
     Key("help.up", "up,k", "up", "up", "One line up", HELP, shown="↑ k"),
     Key("help.down", "down,j", "down", "down", "One line down", HELP, shown="↓ j"),
     Key("help.page-up", "pageup", "page_up", "page up", "One page up", HELP, shown="PgUp"),

@@ -117,6 +117,7 @@ def _run_commands(app: Commanded, state: RunState) -> Iterable[Command]:
 def _verbs(state: RunState) -> Iterable[tuple[str, str, str]]:
     yield "open", "open", "Open the run"
     yield "log", "log", "Show the run's log"
+    yield "why", "why", "Why it is where it is, and what happens next"
     if state.status not in FINAL:
         yield "stop", "stop", "Stop the run; it keeps its checkpoint (asks first)"
     else:

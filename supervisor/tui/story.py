@@ -15,6 +15,7 @@ from supervisor.core.describe import reason_words
 from supervisor.core.due import stall_left_s, task_left_s
 from supervisor.core.fold import attempt_used_s, clock_used_s
 from supervisor.core.moment import Moment, seconds_between
+from supervisor.core.mute import is_muted
 from supervisor.core.run import ALIVE, FINAL, Attempt, Request, RequestState, RunState, Status
 from supervisor.tui import render, theme, view
 from supervisor.tui.model import Sample
@@ -226,9 +227,10 @@ def timeline_lines(state: RunState, limit: int = 40) -> list[Content]:
     for request in state.requests:
         _tell_request(tell, request)
     for anomaly in state.anomalies:
-        style = theme.SEVERITY.get(anomaly.severity, theme.ASK)
-        tell(anomaly.at, ("⚑ ", style), (f"{render.clean(anomaly.kind, 40)}: ", style),
-             (render.clean(anomaly.message, 200), TEXT))  # fmt: skip
+        is_quiet = is_muted(state.muted, anomaly.kind)
+        style = MUTED if is_quiet else theme.SEVERITY.get(anomaly.severity, theme.ASK)
+        flag = (f"{'◌' if is_quiet else '⚑'} {render.clean(anomaly.kind, 40)}: ", style)
+        tell(anomaly.at, flag, (render.clean(anomaly.message, 200), TEXT))
     if state.ended_at is not None:
         look = look_of_run(state)
         reason = render.clean(state.reason, 200)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from textual.pilot import Pilot
 from tui_places import places_world
+from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
 
 from supervisor.tui.app import LongwatchApp
@@ -26,6 +27,10 @@ ARMED = "(armed)"
 """Among the keys: let the time pass in which a new screen takes no key."""
 AUDIT = ("g", "j", "j", "j", "j", "j")
 """To license-audit in the busy world: it works, and has a past."""
+SURVEY = ("slash", *"a-survey", "enter", "enter")
+"""The page of the run in the survey's world."""
+NARROW = ("80x24", "120x40")
+"""On the largest all panes are in the picture of the run; the attempts on the middle one too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,40 @@ SCENES: tuple[Scene, ...] = (
     Scene("empty", "A directory in which nothing has run yet.", world=World),
     Scene("filter", "The table while a text is typed to filter it.", ("slash", *"crawl"), "crawl"),
     Scene("request", "A question, with exactly what will be done.", ("i",), "rsync"),
-    Scene("run", "One run: its stages, its past, its checkpoints.", (*AUDIT, "enter"), "7F3K"),
+    Scene("run", "One run: everything known of it.", SURVEY, "9DKT", world=survey_world),
+    *(
+        Scene(f"run-{name}", shows, (*SURVEY, digit), until, survey_world, NARROW[:sizes])
+        for digit, name, sizes, shows, until in (
+            ("2", "attempts", 1, "Its attempts: from where, how long, how each ended.", "SIGKILL"),
+            ("3", "timeline", 2, "What happened to it.", "checkpoint 4"),
+            ("4", "checkpoints", 2, "What it can resume from.", "very beginning"),
+            (
+                "5",
+                "anomalies",
+                2,
+                "What was unexpected, and what is muted.",
+                "cold-cache",
+            ),
+            ("6", "usage", 2, "Tokens, cost, calls.", "claude-small"),
+            ("7", "journal", 2, "Its durable steps.", "publish_draft"),
+            ("8", "log", 2, "The end of its log.", "page 109"),
+        )
+    ),
+    Scene(
+        "rollback",
+        "Going back to a checkpoint.",
+        (*SURVEY, "4", "j", "b"),
+        "stops it first",
+        survey_world,
+        ("80x24",),
+    ),
+    Scene(
+        "why",
+        "Why a run is where it is.",
+        (*SURVEY, "w"),
+        "no problem for this",
+        world=survey_world,
+    ),
     Scene("log", "What an agent writes, as it writes it.", (*AUDIT, "l"), "contract-051"),
     Scene(
         "always", "Before an approval is given for good.", ("i", ARMED, "G", ARMED, "a"), "30 days"

@@ -15,6 +15,13 @@ from supervisor.tui.screens.many import MenuScreen
 DOCS = Path(__file__).parents[2] / "docs" / "keys.md"
 
 
+WAYS = {
+    # From the table to what it would change; only a run without a process is rolled back.
+    "open-run.rollback": ("slash", *"price-watch", "enter", "enter", "4"),
+    "open-run.mute": ("enter", "5"),
+}
+
+
 def test_every_id_is_there_once() -> None:
     counted = Counter(key.id for key in keys.KEYS)
     assert [name for name, number in counted.items() if number > 1] == []
@@ -48,6 +55,8 @@ def test_keys_that_fingers_rely_on_are_where_they_are_expected() -> None:
 async def test_what_ends_something_asks_first(key: keys.Key) -> None:
     async with driven(busy_world()) as it:
         await it.press(*["j"] * 5)
+        await it.press(*WAYS.get(key.id, ()))
+        await it.settle()
         before = len(it.backend.calls)
         await it.press(key.keys)
         assert isinstance(it.app.screen, ConfirmScreen | MenuScreen)
@@ -58,4 +67,4 @@ async def test_what_ends_something_asks_first(key: keys.Key) -> None:
         await it.press("n")
         assert not isinstance(it.app.screen, ConfirmScreen | MenuScreen)
         made = {method for method, _ in it.backend.calls[before:]}
-        assert made <= {"log"}
+        assert made <= {"log", "checkpoints", "journal"}

@@ -60,10 +60,11 @@ class LogView(Lines):
         if tail is not self._tail:
             self._tail, self._version, self.current = tail, -1, None
         if tail is None or not self.room:
-            self._rows, self._rows_of = [], 0
+            self._rows, self._rows_of, self._wrapped_width = [], 0, 0
             self._measure()
             return
         top, below = self.top_line, self._rows_above_top()
+        is_first = not self._wrapped_width
         shift, tail.shift = tail.shift, 0
         if tail.version != self._version or self._wrapped_width != self.room:
             self._rows, self._rows_of = [], 0
@@ -74,15 +75,18 @@ class LogView(Lines):
         self._measure()
         if self.is_following:
             self.scroll_end(animate=False, immediate=True)
+        elif is_first and self.current is not None:
+            # It was jumped to before there was room, and there is no scrollbar to scroll by yet.
+            self.call_after_refresh(self._to_current)
         elif shift:
             self._go_to_row(self.row_of(top + shift) + below)
 
     def again(self) -> None:
         """Draw everything anew (another width, another search, wrapped or not)."""
-        top = self.top_line
+        top, is_first = self.top_line, not self._wrapped_width
         self._version = -1
         self.show(self._tail)
-        if not self.is_following:
+        if not self.is_following and not is_first:
             self._go_to_row(self.row_of(top))
 
     def _lay_out(self, tail: Tail) -> None:
@@ -196,6 +200,10 @@ class LogView(Lines):
         if not is_in_view:
             self._go_to_row(max(0, row - self.size.height // 3))
         self.refresh()
+
+    def _to_current(self) -> None:
+        if self.current is not None:
+            self.jump(self.current)
 
     # -- searching ----------------------------------------------------------------------------
 

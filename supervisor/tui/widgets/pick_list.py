@@ -32,6 +32,8 @@ class PickList(Lines):
         self._owner: Sequence[str] = ()
         self.chosen: str | None = None
         """Key of what is marked; None when there is nothing."""
+        self.is_active = True
+        """Whether the mark is drawn: not while the keys mean another list beside it."""
 
     def fill(self, rows: Sequence[tuple[str, Content]]) -> None:
         """Show these; an empty key is a line that cannot be marked."""
@@ -83,7 +85,8 @@ class PickList(Lines):
     def render_line(self, y: int) -> Strip:
         """One row; those of what is marked stand out."""
         row = self.scroll_offset.y + y
-        if row >= len(self._owner) or not self._owner[row] or self._owner[row] != self.chosen:
+        owner = self._owner[row] if row < len(self._owner) else ""
+        if not owner or owner != self.chosen or not self.is_active:
             return super().render_line(y)
         style = self.visual_style + self.get_visual_style("pick-list--chosen")
         cut = self.lines[row].truncate(self.room, ellipsis=True)
