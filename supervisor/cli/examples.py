@@ -72,6 +72,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     ),
     "unmute": (Example("unmute nightly retry-spike", "it flags runs again"),),
     "journal": (Example("journal nightly truncate --from 12", "run step 12 and later again"),),
+    "metrics": (
+        Example("metrics", "the last seven days, by agent"),
+        Example("metrics --agent nightly --by day --since 30d", "a month of one agent"),
+    ),
     "audit": (Example("audit verify", "whether the event log is whole"),),
     "upgrade-engine": (Example("upgrade-engine", "after a new version was installed"),),
     "restart-engine": (Example("restart-engine", "agents notice nothing"),),

@@ -50,6 +50,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("journal", "journal_cmd", "the durable steps of a run; truncate runs some again"),
     Verb("notify", "notify_cmd", "try the notifications, or see what still has to be told"),
     Verb("services", "services_cmd", "external services: breakers, failures, limits"),
+    Verb("metrics", "metrics_cmd", "completion, durations, retries, waiting, cost of a period"),
     Verb("audit", "audit_cmd", "check the event log, export it, or list who answered what"),
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
@@ -70,7 +71,7 @@ CLIENTS = frozenset(
     {
         "run", "status", "why", "requests", "answer", "approvals", "logs", "events", "start",
         "stop", "restart", "pause", "resume", "checkpoints", "journal", "submit", "queue", "task",
-        "dead", "pool", "services", "mute", "unmute",
+        "dead", "pool", "services", "mute", "unmute", "metrics",
     }
 )  # fmt: skip
 """With ``--host`` these run here, as clients of the engine there, so that files and the editor are

@@ -90,6 +90,12 @@ RETENTION_INTERVAL_S: Final = 3600.0
 """How often age is looked at; an hour more or less of a month matters to nobody."""
 INTAKE_INTERVAL_S: Final = 1.0
 """How often a directory that is an intake is listed: a file has to be the same in two looks."""
+METRICS_FLUSH_INTERVAL_S: Final = 30.0
+"""How often what was counted is stored: so much of the log is counted again after a kill."""
+METRICS_DAYS_AFTER_H: Final = 24 * 35
+"""Age in hours from which figures are kept by the day: a month can be seen by the hour."""
+METRICS_RETENTION_H: Final = 24 * 800
+"""Age in hours at which figures go: two years can be compared, some 1 kB for an agent's day."""
 STORAGE_CHECK_INTERVAL_S: Final = 2.0
 """How often state.db is compared with the open file: SQLite writes into a deleted one without an
 error (RELIABILITY, trap 11). One stat, a few microseconds."""

@@ -20,6 +20,7 @@ from supervisor.core.text import safe_text
 from supervisor.engine.answer_calls import AnswerCalls, refused
 from supervisor.engine.checkpoint_calls import CheckpointCalls
 from supervisor.engine.journal_calls import JournalCalls
+from supervisor.engine.metrics_calls import MetricsCalls
 from supervisor.engine.mute_calls import MuteCalls
 from supervisor.engine.params import flag, names, optional_text, text, whole
 from supervisor.engine.past_calls import PastCalls
@@ -46,6 +47,7 @@ class Api:
         self._queue = QueueCalls(engine)
         self._services = ServiceCalls(engine)
         self._past = PastCalls(engine)
+        self._metrics = MetricsCalls(engine)
 
     def handlers(self) -> dict[str, Handler]:
         """Method name → handler."""
@@ -80,6 +82,7 @@ class Api:
             "pool": self._queue.pool,
             "events": self._past.events,
             "past": self._past.past,
+            "metrics": self._metrics.show,
             "services": self._services.show,
             "service_reset": self._services.reset,
         }

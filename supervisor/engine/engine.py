@@ -42,6 +42,7 @@ from supervisor.engine.log_reader import read_piece
 from supervisor.engine.luggage import Luggage
 from supervisor.engine.membership import Membership
 from supervisor.engine.memory import MemoryWatch
+from supervisor.engine.metrics import Metrics
 from supervisor.engine.notifier import Notifier
 from supervisor.engine.observe import Observer
 from supervisor.engine.perform import Performer, RunPort
@@ -150,6 +151,7 @@ class Engine:
             ),
         )
         self.history = History(self.project, log, self.runs, self.clock)
+        self.metrics = Metrics(log, self.runs, self.clock)
         self._performer = Performer(
             self.project,
             self._keeper,
@@ -194,6 +196,7 @@ class Engine:
     async def _recover(self) -> None:
         loaded = await self._log.load()
         self.runs.restore(loaded)
+        await self.metrics.recover()
         hello = await self._keeper.hello()
         self._keeper_pid, self._keeper_version = hello.pid, hello.version
         self.runs.note(e.EngineStarted(__version__, os.getpid()))
@@ -252,6 +255,7 @@ class Engine:
     def _publish(self, batch: Sequence[Recorded]) -> None:
         for recorded in batch:
             self.notifier.see(recorded)
+            self.metrics.see(recorded)
             run_id = recorded.run_id
             state = self.runs.state(run_id) if run_id else None
             if state is None:

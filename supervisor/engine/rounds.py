@@ -63,6 +63,7 @@ class Rounds:
             ("services", _every(SERVICE_INTERVAL_S, self._engine.services.look)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
+            ("metrics", self._engine.metrics.follow),
             ("storage", _every(STORAGE_CHECK_INTERVAL_S, self._engine.history.check)),
             ("retention", _every(RETENTION_INTERVAL_S, self._engine.history.forget)),
             ("tasks", _every(RETENTION_INTERVAL_S, self._engine.tasks.forget)),

@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/longwatch
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
+_shtab_longwatch_subparsers=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services metrics audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
 
 _shtab_longwatch_run_option_strings=(-h --help -C --host --headless --unattended --fresh)
 _shtab_longwatch_status_option_strings=(-h --help -C --host --json --all --at)
@@ -33,6 +33,7 @@ _shtab_longwatch_unmute_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_journal_option_strings=(-h --help -C --host --from --yes --json)
 _shtab_longwatch_notify_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_services_option_strings=(-h --help -C --host --yes --json)
+_shtab_longwatch_metrics_option_strings=(-h --help -C --host --agent --since --by --json)
 _shtab_longwatch_audit_option_strings=(-h --help -C --host --json)
 _shtab_longwatch_upgrade_engine_option_strings=(-h --help -C --host --keeper --json)
 _shtab_longwatch_restart_engine_option_strings=(-h --help -C --host --keeper --json)
@@ -92,6 +93,8 @@ _shtab_longwatch_journal_pos_0_COMPGEN=_longwatch_names
 _shtab_longwatch_journal__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_notify__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_services__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_metrics__C_COMPGEN=_shtab_compgen_dirs
+_shtab_longwatch_metrics___agent_COMPGEN=_longwatch_names
 _shtab_longwatch_audit_pos_1_COMPGEN=_shtab_compgen_files
 _shtab_longwatch_audit__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch_upgrade_engine__C_COMPGEN=_shtab_compgen_dirs
@@ -113,10 +116,11 @@ _shtab_longwatch_dead_pos_0_choices=(list requeue drop)
 _shtab_longwatch_journal_pos_1_choices=(show truncate)
 _shtab_longwatch_notify_pos_0_choices=(test waiting)
 _shtab_longwatch_services_pos_0_choices=(list reset)
+_shtab_longwatch_metrics___by_choices=(agent day hour agent-day agent-hour)
 _shtab_longwatch_audit_pos_0_choices=(verify export answers)
 _shtab_longwatch_completion_pos_0_choices=(bash zsh fish names questions)
 _shtab_longwatch_config_pos_0_choices=(check schema keys)
-_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
+_shtab_longwatch_pos_0_choices=(run status why requests answer approvals logs events submit queue task dead pool start stop restart pause resume up down checkpoints mute unmute journal notify services metrics audit upgrade-engine restart-engine serve hosts dial completion config doctor init)
 
 _shtab_longwatch_run_pos_0_nargs='*'
 _shtab_longwatch_run__h_nargs=0
@@ -233,6 +237,9 @@ _shtab_longwatch_services__h_nargs=0
 _shtab_longwatch_services___help_nargs=0
 _shtab_longwatch_services___yes_nargs=0
 _shtab_longwatch_services___json_nargs=0
+_shtab_longwatch_metrics__h_nargs=0
+_shtab_longwatch_metrics___help_nargs=0
+_shtab_longwatch_metrics___json_nargs=0
 _shtab_longwatch_audit__h_nargs=0
 _shtab_longwatch_audit___help_nargs=0
 _shtab_longwatch_audit___json_nargs=0

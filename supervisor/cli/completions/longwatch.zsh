@@ -25,6 +25,7 @@ _shtab_longwatch_commands() {
     init:'Make a config.toml, --demo with agents to try.'
     journal:'The durable steps of a run; truncate runs some again.'
     logs:'What an agent wrote.'
+    metrics:'Completion, durations, retries, waiting, cost of a period.'
     mute:'A kind of anomaly is no problem.'
     notify:'Try the notifications, or see what still has to be told.'
     pause:'Hold runs still.'
@@ -251,6 +252,19 @@ _shtab_longwatch_logs_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_logs_defaults_added=0
+
+_shtab_longwatch_metrics_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--agent[of one agent or pool]:AGENT:_longwatch_names"
+  "--since[from \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event) on, by whole hours (default\: 7d)]:WHEN:"
+  "--by[one line for each (default\: agent)]:by:(agent day hour agent-day agent-hour)"
+  "--json[machine-readable output]"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_metrics_defaults_added=0
 
 _shtab_longwatch_mute_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -545,6 +559,7 @@ _shtab_longwatch() {
         init) _arguments -C -s $_shtab_longwatch_init_options ;;
         journal) _arguments -C -s $_shtab_longwatch_journal_options ;;
         logs) _arguments -C -s $_shtab_longwatch_logs_options ;;
+        metrics) _arguments -C -s $_shtab_longwatch_metrics_options ;;
         mute) _arguments -C -s $_shtab_longwatch_mute_options ;;
         notify) _arguments -C -s $_shtab_longwatch_notify_options ;;
         pause) _arguments -C -s $_shtab_longwatch_pause_options ;;

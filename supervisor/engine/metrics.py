@@ -1,0 +1,161 @@
+"""The figures of this project: counted as events are stored, kept in ``state.db``.
+
+Owns what was counted and not stored yet. Everything here is derived: where the tables are missing
+the log is folded again, a page at a time beside the work, and nothing ever waits for it. A disk
+that takes nothing costs no figure, only memory: counting goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from supervisor.config.defaults import (
+    METRICS_DAYS_AFTER_H,
+    METRICS_FLUSH_INTERVAL_S,
+    METRICS_RETENTION_H,
+)
+from supervisor.core.events import Recorded
+from supervisor.core.figures import HOUR_S, Figures
+from supervisor.core.metrics import Key, Ledger
+from supervisor.core.metrics_report import Piece
+from supervisor.core.moment import Moment
+from supervisor.core.record import canonical
+from supervisor.engine.runs import Runs
+from supervisor.store import reading
+from supervisor.store.event_log import SqliteEventLog
+from supervisor.store.metrics_table import Addition, MetricsTable
+
+PAGE = 1_000
+"""Events read at once while counting catches up: some 20 ms of a thread."""
+PAGE_PAUSE_S = 0.02
+"""Between two pages, so that a log of a month is read beside the work and not before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flown:
+    """What was handed to the tables last."""
+
+    seq: int
+    figures: dict[Key, Figures]
+
+
+class Metrics:
+    """One per engine; ``recover`` before anything is seen, then ``follow`` as a round."""
+
+    def __init__(self, log: SqliteEventLog, runs: Runs, clock: Callable[[], Moment]) -> None:
+        self._log = log
+        self._runs = runs
+        self._clock = clock
+        self._table = MetricsTable(log.database)
+        self._ledger = Ledger(state_of=runs.published_state)
+        self._seq = 0
+        self._is_live = False
+        """Whether ``see`` counts; until then the stored log is read up to its end."""
+        self._flown = _Flown(0, {})
+        self.since: float | None = None
+        """Unix seconds of the first event counted; None before there was one."""
+        self.totals: dict[str, Figures] = {}
+        """Everything ever counted, by agent."""
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether stored events are not counted yet."""
+        return not self._is_live
+
+    async def recover(self) -> None:
+        """Go on from what is stored, or begin anew when there is nothing of use."""
+        kept = await self._table.load()
+        if kept is None or kept.seq > self._log.last_seq:
+            await self._table.reset()
+            return
+        self._seq, self.since = kept.seq, kept.since
+        self._ledger = Ledger(kept.tallies, self._runs.published_state)
+        self.totals = await self._table.totals()
+        if self._log.durable_seq - self._seq <= PAGE:
+            await self._catch_up()
+
+    def see(self, recorded: Recorded) -> None:
+        """Count a stored event, in the order of the log."""
+        if self._is_live and recorded.seq > self._seq:
+            self._count(recorded)
+
+    async def follow(self) -> None:
+        """Catch up, then store what was counted again and again."""
+        await self._catch_up()
+        while True:
+            await self.flush()
+            await self._compact()
+            await asyncio.sleep(METRICS_FLUSH_INTERVAL_S)
+
+    async def flush(self) -> None:
+        """Store what was counted; waits as long as nothing can be stored."""
+        figures, tallies = self._ledger.take()
+        if not figures and not tallies and self._seq == self._flown.seq:
+            return
+        for (agent, _hour), more in figures.items():
+            self.totals.setdefault(agent, Figures()).add(more)
+        self._flown = _Flown(self._seq, figures)
+        records = {run_id: canonical(t) if t else None for run_id, t in tallies.items()}
+        addition = Addition(self._seq, self.since, "{}", figures, records)
+        was_there = await self._table.add(addition)
+        if not was_there and self._ledger.tallies:
+            await self._store_all()
+
+    async def pieces(self, first: int, end: int, agent: str = "") -> list[Piece]:
+        """Figures of the hours [first, end), those of this moment and of open waits included."""
+        seq, pieces = await self._table.span(first, end, agent)
+        unstored = [self._ledger.counted, self._ledger.standing(self._clock())]
+        if self._flown.seq > seq:
+            unstored.append(self._flown.figures)
+        for figures in unstored:
+            pieces += [
+                Piece(name, hour, 1, more)
+                for (name, hour), more in figures.items()
+                if first <= hour < end and agent in ("", name)
+            ]
+        return pieces
+
+    def total_of_all_time(self) -> dict[str, Figures]:
+        """By agent, with what is not stored yet; the caller may not change it."""
+        found: dict[str, Figures] = {}
+        for agent, figures in self.totals.items():
+            found.setdefault(agent, Figures()).add(figures)
+        for (agent, _hour), figures in self._ledger.counted.items():
+            found.setdefault(agent, Figures()).add(figures)
+        return found
+
+    def _count(self, recorded: Recorded) -> None:
+        self._seq = recorded.seq
+        if self.since is None:
+            self.since = recorded.at.wall
+        self._ledger.see(recorded)
+
+    async def _catch_up(self) -> None:
+        """Read the stored log up to its end; from then on ``see`` counts."""
+        while not self._is_live:
+            if self._seq >= self._runs.published_seq:
+                self._is_live = True
+                return
+            read = partial(reading.history, since=self._seq, limit=PAGE)
+            page = await self._log.database.read_aside(read)
+            for recorded in page:
+                self._count(recorded)
+            if not page:  # Only what holds the place of events that were given up.
+                self._seq = min(self._seq + PAGE, self._runs.published_seq)
+            if len(page) == PAGE:
+                await self.flush()
+                await asyncio.sleep(PAGE_PAUSE_S)
+
+    async def _store_all(self) -> None:
+        """The file is a new one: it has to hold every tally."""
+        records: dict[str, str | None] = {
+            run_id: canonical(tally) for run_id, tally in self._ledger.tallies.items()
+        }
+        await self._table.add(Addition(self._seq, self.since, "{}", {}, records))
+
+    async def _compact(self) -> None:
+        now_h = int(self._clock().wall // HOUR_S)
+        await self._table.compact(now_h - METRICS_DAYS_AFTER_H, now_h - METRICS_RETENTION_H)
