@@ -12,6 +12,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.run import ALIVE, Attempt, ExitKind, RunState, Status
 from supervisor.core.stage_times import StageTime, seconds_in
 from supervisor.tui import render, view
+from supervisor.tui.life_line import life_lines
 from supervisor.tui.render import Part, line
 from supervisor.tui.theme import DONE, FAINT, MUTED, RETRY, RUN, STRONG, TEXT, look_of_run
 
@@ -100,7 +101,7 @@ def _row(head: list[Part], end: Part, width: int) -> Content:
 
 def attempt_lines(state: RunState, now: Moment, width: int) -> list[Content]:
     """Every attempt that is kept, the newest first: when, how long, from where, how it ended."""
-    lines: list[Content] = []
+    lines = life_lines(state, now, width)
     if state.status is Status.BACKOFF:
         lines += render.wrap(line(("◌ ", RETRY), (view.retry_text(state, now), RETRY)), width)
     for attempt in reversed(state.attempts):

@@ -1,4 +1,4 @@
-"""Checkpoints, anomalies and durable steps of a run as rows that can be marked.
+"""Checkpoints and anomalies of a run as rows that can be marked.
 
 Pure: a row is a key and a ``Content`` line; rows with the same key belong together. What an agent
 wrote is cleaned here, whatever cleaned it before.
@@ -6,7 +6,7 @@ wrote is cleaned here, whatever cleaned it before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from textual.content import Content
@@ -16,7 +16,7 @@ from supervisor.core.mute import is_muted
 from supervisor.core.run import Anomaly, RunState
 from supervisor.tui import render, theme
 from supervisor.tui.render import Part, line
-from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RETRY, RUN, STRONG, TEXT
+from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RUN, STRONG, TEXT
 
 Row = tuple[str, Content]
 NOTHING_KEY = "0"
@@ -29,27 +29,6 @@ WIDEST = 90
 """Cells from which it has room for a hash."""
 MESSAGE_LINES = 4
 """Lines of a message while its row is not the marked one."""
-
-STEPS_HEADING = "   step  at         since  name and result"
-STEP_LOOKS: dict[str, tuple[str, str]] = {
-    "done": ("✓", DONE),
-    "value": ("✓", DONE),
-    "failed": ("✗", BAD),
-    "open": ("◌", RETRY),
-    "note": ("·", FAINT),
-    "repeated": ("·", FAINT),
-    "outdated": ("·", FAINT),
-    "damaged": ("▲", BAD),
-    "torn": ("▲", BAD),
-}
-STEP_WORDS = {
-    "open": "to be tried again",
-    "note": "note",
-    "repeated": "repeated, does not count",
-    "outdated": "outdated, does not count",
-    "damaged": "damaged line, passed over",
-    "torn": "torn line, the step runs again",
-}
 
 
 # -- checkpoints ------------------------------------------------------------------------------
@@ -86,7 +65,7 @@ def checkpoint_rows(
     rows.append((NOTHING_KEY, line(("○ ", MUTED), nothing, ("from the very beginning", MUTED))))
     for entry in (report or {}).get("set_aside", ())[:5]:
         name = render.middle(render.clean(entry.get("path", ""), 400), max(12, width - 22))
-        what = f"set aside: {name}, {render.size(_number(entry.get('size_bytes')))}"
+        what = f"set aside: {name}, {render.size(figure(entry.get('size_bytes')))}"
         rows.append(("", line((what, FAINT))))
     return rows
 
@@ -145,78 +124,6 @@ def kind_of(state: RunState, key: str | None) -> str | None:
     return next((a.kind for a in state.anomalies if a.id == key), None)
 
 
-# -- durable steps ----------------------------------------------------------------------------
-
-
-def journal_rows(
-    state: RunState, report: Mapping[str, Any] | None, width: int, chosen: str | None
-) -> list[Row]:
-    """The newest durable steps, the newest first; the result of ``chosen`` whole.
-
-    A step's own length is not in the journal: what is shown is the time since the line before it.
-    """
-    if report is None:
-        return [("", line(("asking the engine …", FAINT)))]
-    lines: Sequence[Mapping[str, Any]] = report.get("lines", ())
-    if not lines:
-        return [("", line(("no durable steps: agent.step() makes them", FAINT)))]
-    rows: list[Row] = [("", line((STEPS_HEADING, FAINT)))]
-    for place in range(len(lines) - 1, -1, -1):
-        before = _number(lines[place - 1].get("at")) if place else _begun(state, lines[place])
-        rows += _step(lines[place], before, width, chosen)
-    hidden = int(_number(report.get("total"))) - len(lines)
-    if hidden > 0:
-        words = f"{hidden} earlier steps: longwatch journal {state.id[-4:]}"
-        rows.append(("", line((words, FAINT))))
-    return rows
-
-
-def _begun(state: RunState, entry: Mapping[str, Any]) -> float:
-    """When the attempt of the first line began; 0 when that is not kept."""
-    if entry.get("number") != 1:
-        return 0.0
-    epoch = entry.get("epoch")
-    return next((a.started_at for a in state.attempts if a.epoch == epoch), 0.0)
-
-
-def _step(entry: Mapping[str, Any], before: float, width: int, chosen: str | None) -> list[Row]:
-    key = str(entry.get("number", "?"))
-    kind = str(entry.get("state", ""))
-    glyph, style = STEP_LOOKS.get(kind, ("·", FAINT))
-    at = _number(entry.get("at"))
-    since = f"+{_short(at - before)}" if at and before and at >= before else ""
-    again = int(_number(entry.get("occurrence")))
-    name = render.clean(entry.get("name", ""), 60) + (f" ({again + 1})" if again else "")
-    scope = render.clean(entry.get("scope", ""), 60)
-    result = render.clean(entry.get("preview", ""), 400)
-    word = STEP_WORDS.get(kind, "")
-    counts = kind in ("done", "value", "failed", "open")
-    head: list[Part] = [
-        (f"{glyph} ", style),
-        (render.fit(key, 5, right=True), MUTED if counts else FAINT),
-        (f"  {render.clock(at)}" if at else "  " + " " * 8, FAINT),
-        (render.fit(since, 8, right=True), MUTED),
-        (f"  {name}", TEXT if counts else FAINT),
-        (f" in {scope}" if scope else "", FAINT),
-        (f"  {word}" if word else "", style),
-    ]
-    result_style = BAD if kind == "failed" else MUTED
-    if key != chosen:
-        return [(key, line(*head, ("  → " if result else "", FAINT), (result, result_style)))]
-    rows = render.wrap(line((result, result_style)), max(10, width - 9))
-    indent: Part = ("       → ", FAINT)
-    below = [
-        (key, line(indent if place == 0 else ("         ", "")).append(row))
-        for place, row in enumerate(rows)
-    ]
-    return [(key, line(*head)), *below]
-
-
-def _short(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f}s"
-    return render.short_duration(seconds)
-
-
-def _number(value: object) -> float:
+def figure(value: object) -> float:
+    """A number of an answer; 0 for what is none."""
     return float(value) if isinstance(value, (int, float)) else 0.0

@@ -112,6 +112,24 @@ async def test_a_large_screen_shows_all_panes_and_zoom_gives_one_all_the_room() 
         await it.until(lambda: isinstance(it.app.screen, Dashboard), "the table")
 
 
+async def test_a_click_marks_the_pane() -> None:
+    async with page(size=LARGE) as it:
+        screen = it.app.screen
+        assert isinstance(screen, RunScreen)
+        for name in ("anomalies", "log", "usage"):
+            await it.pilot.click(f"#pane-{name}", offset=(8, 3))
+            await it.until(lambda name=name: screen._board.marked == name)  # type: ignore[misc]
+
+
+async def test_the_life_of_the_run_stands_above_its_attempts() -> None:
+    async with page() as it:
+        await to_pane(it, "2", "1 h 30 min ago")
+        bar = row_with(it, "━✗━")
+        assert bar.count("✗") == 2 and bar.rstrip().endswith("●")
+        assert row_with(it, "⚑     ").count("▪") == 3, "kept checkpoints above it"
+        assert row_with(it, "1 h 30 min ago").rstrip().endswith("now")
+
+
 async def test_the_journal_is_asked_for_when_it_is_looked_at_and_a_step_opens() -> None:
     async with page() as it:
         assert not it.backend.asked("journal")

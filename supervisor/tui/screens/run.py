@@ -22,12 +22,12 @@ from supervisor.tui.run_places import CHECKPOINTS, FLAGS, JOURNAL, LOG, PANES
 from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.tail import Tail
 from supervisor.tui.theme import ASK, BAD, MUTED
-from supervisor.tui.widgets import run_panes
 from supervisor.tui.widgets.bars import Banner, KeyBar, TopBar, link_banner
 from supervisor.tui.widgets.board import Board
 from supervisor.tui.widgets.inbox import Inbox
 from supervisor.tui.widgets.lines import Lines
 from supervisor.tui.widgets.pick_list import PickList
+from supervisor.tui.widgets.run_panes import RunPanes, counts
 
 STEPS_SHOWN = 200
 """Newest durable steps; the rest is for ``longwatch journal`` and jq."""
@@ -64,6 +64,7 @@ class RunScreen(PictureScreen):
         self._inbox = Inbox(id="inbox")
         self._head = Lines(id="run-head")
         self._board = Board(run_id, id="board")
+        self._panes = RunPanes(self._board)
         self._told = Banner(id="told")
         self._keys = KeyBar(keys.OPEN_RUN, id="keys")
 
@@ -120,11 +121,11 @@ class RunScreen(PictureScreen):
         self._fill(state, now)
         lists = self._board.lists
         needed = {name: len(pane.lines) for name, pane in lists.items()}
-        self._board.need(needed, run_panes.counts(state))
+        self._board.need(needed, counts(state))
         self._load(state, now)
 
     def _fill(self, state: RunState, now: Moment) -> None:
-        run_panes.fill(self._board, self._picture, state, now, self._reports)
+        self._panes.fill(self._picture, state, now, self._reports)
 
     def on_board_turned(self) -> None:
         """Other panes: draw them, and let the keys mean the marked one."""
@@ -201,6 +202,10 @@ class RunScreen(PictureScreen):
     def action_pane(self, by: int) -> None:
         """To the next pane or the one before."""
         self._mark(PANES[(PANES.index(self._board.marked) + by) % len(PANES)])
+
+    def on_board_pointed(self, message: Board.Pointed) -> None:
+        """To the pane that was clicked."""
+        self._mark(message.name)
 
     def on_log_pane_passed(self) -> None:
         """Tab in a log of one half."""

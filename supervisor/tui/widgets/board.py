@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical
+from textual.events import Click
 from textual.message import Message
 from textual.widget import Widget
 
@@ -42,6 +43,13 @@ class Board(Vertical):
     Board > #tabs { display: none; }
     """
 
+    class Pointed(Message):
+        """A pane was clicked."""
+
+        def __init__(self, name: str) -> None:
+            super().__init__()
+            self.name = name
+
     class Turned(Message):
         """Another pane is marked, or other panes are in view."""
 
@@ -57,6 +65,7 @@ class Board(Vertical):
         self._is_zoomed = False
         self._needed: Mapping[str, int] = {}
         self._places: Places | None = None
+        self._laid_out_for = 0
         self._tabs = OneLine(id="tabs")
         self._counts: Mapping[str, str] = {}
         _name(self._panes)
@@ -102,6 +111,12 @@ class Board(Vertical):
         self._arrange()
         self.post_message(self.Turned())
 
+    def on_click(self, event: Click) -> None:
+        """The pane that was clicked."""
+        for name in self.shown:
+            if self._panes[name].region.contains(event.screen_x, event.screen_y):
+                self.post_message(self.Pointed(name))
+
     def on_resize(self) -> None:
         """Other room."""
         self._arrange()
@@ -118,10 +133,11 @@ class Board(Vertical):
             pane.set_class(name == self.marked and len(made.shown) > 1, "-marked")
             if isinstance(pane, PickList):
                 pane.is_active = name == self.marked
+        if made == self._places and width == self._laid_out_for:
+            return  # Each setting of the grid would lay out the whole screen anew.
+        self._laid_out_for = width
         grid = self.query_one("#panes")
         grid.styles.grid_columns = " ".join(map(str, run_places.columns(width)))
-        if made == self._places:
-            return
         self._places = made
         self.set_class(not made.has_all, "-single")
         self.set_class(len(made.shown) == 1, "-alone")
