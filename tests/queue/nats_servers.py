@@ -39,20 +39,21 @@ def free_port() -> int:
 class NatsServer:
     """A server with JetStream in a directory; may be killed and started again."""
 
-    def __init__(self, directory: Path, extra: str = "") -> None:
+    def __init__(self, directory: Path, extra: str = "", *, address: str = "127.0.0.1") -> None:
         self.directory = directory
         self.port = free_port()
+        self._address = address
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"nats://127.0.0.1:{self.port}"
+        return f"nats://{self._address}:{self.port}"
 
     def start(self) -> None:
         config = self.directory / "nats.conf"
         config.write_text(
-            f'host: "127.0.0.1"\nport: {self.port}\n'
+            f'host: "{self._address}"\nport: {self.port}\n'
             f'jetstream {{ store_dir: "{self.directory / "store"}" }}\n{self._extra}\n'
         )
         log = (self.directory / "nats.log").open("ab")
@@ -62,7 +63,7 @@ class NatsServer:
         end = time.monotonic() + LIMIT_S
         while time.monotonic() < end:
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 1.0):
+                with socket.create_connection((self._address, self.port), 1.0):
                     return
             except OSError:
                 time.sleep(0.01)
