@@ -2,9 +2,10 @@
 
 Only who goes on with a task reads them, so nothing of it passes through the log of commands and
 its replicas. Writers are fenced by the server: each message names the one before it on its subject
-(compare and set), and whoever goes on with a task takes its subjects first. A file that is
-replaced is sent in pieces under its whole size; until the last one is there the version before it
-counts.
+(compare and set), and whoever goes on with a task takes its subjects first. One subject of a task
+holds its fence alone and outlives its files: a machine that comes back when the task is long done
+would find nothing else that tells it so. A file that is replaced is sent in pieces under its
+whole size; until the last one is there the version before it counts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,10 @@ PIECE_BYTES = 512 * 1024
 FENCE, OFFSET, TOTAL = "Longwatch-Fence", "Longwatch-Offset", "Longwatch-Total"
 WRONG_LAST_SEQUENCE = 10071
 """JetStream's error code of a refused compare and set."""
+FENCE_SUBJECT = "fence"
+"""Of a task; no coded name is like it."""
+TRIES = 20
+"""Between two that take a task from each other, each time with a newer lease."""
 ASIDE = 4
 """Messages of a replaced file before its older versions are cut away."""
 
@@ -98,30 +103,39 @@ class NatsTaskFiles:
         self._stream = f"{stream_name(settings.namespace)}_files"
         self._known: dict[tuple[str, str], _Subject] = {}
         """By token and name."""
+        self._held: set[str] = set()
+        """Tokens whose fence is up."""
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def keep(self, token: str, name: str, offset: int | None, data: bytes) -> None:
         """See the port."""
         async with self._locks.setdefault(token, asyncio.Lock()):
-            known = self._known.get((token, name)) or await self._know(token, name)
-            if offset is None:
-                await self._replace(token, name, known, data)
-                return
-            if offset > known.size:
-                raise RefusedError(
-                    f"{name} has {known.size} bytes, and these would begin at {offset}"
-                )
-            fresh = data[known.size - offset :]
-            for at in range(0, len(fresh), PIECE_BYTES):
-                piece = fresh[at : at + PIECE_BYTES]
-                await self._publish(token, name, known, _Piece(piece, known.size))
-                known.size += len(piece)
+            for _ in range(TRIES):
+                with suppress(_MovedError):
+                    await self._hold(token)
+                    await self._keep(token, name, offset, data)
+                    return
+            raise RefusedError(f"{name} is written by others all the time")
+
+    async def _keep(self, token: str, name: str, offset: int | None, data: bytes) -> None:
+        known = self._known.get((token, name)) or await self._know(token, name)
+        if offset is None:
+            await self._replace(token, name, known, data)
+            return
+        if offset > known.size:
+            raise RefusedError(f"{name} has {known.size} bytes, and these would begin at {offset}")
+        fresh = data[known.size - offset :]
+        for at in range(0, len(fresh), PIECE_BYTES):
+            piece = fresh[at : at + PIECE_BYTES]
+            await self._publish(token, name, known, _Piece(piece, known.size))
+            known.size += len(piece)
 
     async def take(self, token: str) -> dict[str, bytes]:
         """See the port."""
         task_id = token.split(".", maxsplit=1)[0]
         async with self._locks.setdefault(token, asyncio.Lock()):
             while True:
+                await self._hold(token)
                 found = await self._read(task_id, ">")
                 try:
                     for name, file in found.items():
@@ -140,8 +154,46 @@ class NatsTaskFiles:
         for key in [key for key in self._known if key[0].startswith(f"{task_id}.")]:
             del self._known[key]
             self._locks.pop(key[0], None)
+            self._held.discard(key[0])
         with suppress(Exception):
-            await self._js.purge_stream(self._stream, subject=f"{self._stream}.{task_id}.>")
+            subject = f"{self._stream}.{task_id}.{FENCE_SUBJECT}"
+            newest = await self._js.get_last_msg(self._stream, subject)
+            # Said again, it is the newest message of the task: the one that a purge keeps.
+            headers = {FENCE: (newest.headers or {}).get(FENCE, "0")}
+            await self._js.publish(subject, b"", timeout=CONNECT_TIMEOUT_S, headers=headers)
+            await self._js.purge_stream(self._stream, subject=f"{self._stream}.{task_id}.>", keep=1)
+
+    async def _hold(self, token: str) -> None:
+        """Put our fence up; StaleLeaseError when a later one stands."""
+        from nats.js.errors import APIError, NotFoundError
+
+        if token in self._held:
+            return
+        task_id, fence = token.split(".", 1)
+        subject = f"{self._stream}.{task_id}.{FENCE_SUBJECT}"
+
+        async def put() -> bool:
+            try:
+                newest = await self._js.get_last_msg(self._stream, subject)
+                theirs, last = int((newest.headers or {}).get(FENCE, "0")), newest.seq
+            except NotFoundError:
+                theirs, last = 0, 0
+            if theirs >= int(fence):
+                if theirs > int(fence):
+                    raise StaleLeaseError(f"task {task_id} was given to another machine")
+                return True
+            headers = {FENCE: fence, "Nats-Expected-Last-Subject-Sequence": str(last)}
+            try:
+                await self._js.publish(subject, b"", timeout=CONNECT_TIMEOUT_S, headers=headers)
+            except APIError as error:
+                if error.err_code != WRONG_LAST_SEQUENCE:
+                    raise
+                return False
+            return True
+
+        while not await patiently(self._settings, put):
+            pass  # Somebody was quicker: look again who.
+        self._held.add(token)
 
     async def _replace(self, token: str, name: str, known: _Subject, data: bytes) -> None:
         for at in range(0, max(1, len(data)), PIECE_BYTES):
@@ -175,7 +227,7 @@ class NatsTaskFiles:
         return known
 
     async def _publish(self, token: str, name: str, known: _Subject, piece: _Piece) -> None:
-        from nats.js.errors import APIError
+        from nats.js.errors import APIError, NotFoundError
 
         headers = piece.headers(token.split(".")[1])
         subject = self._subject(token, name)
@@ -190,17 +242,31 @@ class NatsTaskFiles:
                 if error.err_code != WRONG_LAST_SEQUENCE:
                     raise
             # The message before is another one: our own, whose answer was lost, or theirs.
-            newest = await self._js.get_last_msg(self._stream, subject)
+            try:
+                newest = await self._js.get_last_msg(self._stream, subject)
+            except NotFoundError:
+                # All of it was removed: the task is over, and its fence tells for whom.
+                self._known.pop((token, name), None)
+                self._held.discard(token)
+                return None
             theirs = newest.headers or {}
             is_ours = all(theirs.get(key) == headers.get(key) for key in (FENCE, OFFSET, TOTAL))
             if is_ours and (newest.data or b"") == piece.data:
                 return newest
             self._known.pop((token, name), None)
             if int(theirs.get(FENCE, "0")) < int(headers[FENCE]):
-                raise _MovedError
+                return None
             raise StaleLeaseError(f"task {token.split('.', maxsplit=1)[0]} is worked on elsewhere")
 
-        known.last = int((await patiently(self._settings, send)).seq)
+        sent = await patiently(self._settings, send)
+        if sent is None:
+            raise _MovedError
+        is_first, known.last = known.last == 0, int(sent.seq)
+        if is_first:
+            # Whoever goes on with the task could not take over what was not there. They put their
+            # fence up before they looked: either they saw this, or we see their fence.
+            self._held.discard(token)
+            await self._hold(token)
 
     async def _read(self, task_id: str, which: str) -> dict[str, _File]:
         """Files by name, each with seq and fence of its newest message."""
@@ -218,6 +284,9 @@ class NatsTaskFiles:
         try:
             while left > 0:
                 message = await subscription.next_msg(CONNECT_TIMEOUT_S)
+                if message.subject.endswith(f".{FENCE_SUBJECT}"):
+                    left = message.metadata.num_pending
+                    continue
                 headers, name = message.headers or {}, _decoded(message.subject)
                 file = found.setdefault(name, _File())
                 total = headers.get(TOTAL)

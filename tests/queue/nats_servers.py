@@ -54,7 +54,9 @@ class NatsServer:
         config = self.directory / "nats.conf"
         config.write_text(
             f'host: "{self._address}"\nport: {self.port}\n'
-            f'jetstream {{ store_dir: "{self.directory / "store"}" }}\n{self._extra}\n'
+            # Without it a server that is killed loses what it acknowledged.
+            f'jetstream {{ store_dir: "{self.directory / "store"}", sync_interval: always }}\n'
+            f"{self._extra}\n"
         )
         log = (self.directory / "nats.log").open("ab")
         self._process = subprocess.Popen(
