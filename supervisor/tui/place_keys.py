@@ -8,15 +8,19 @@ from __future__ import annotations
 from supervisor.tui.key import Key
 
 SERVICES = "services"
+METRICS = "metrics"
 
 SCOPES: dict[str, str] = {
     SERVICES: "Among the services",
+    METRICS: "In the metrics",
 }
 """Scopes of these screens. What works everywhere works in each of them too."""
 
 EVERYWHERE_KEYS: tuple[Key, ...] = (
     Key("app.services", "S", "go('services')", "services", "External services: breakers, failures, "
         "retries, limits", "everywhere"),
+    Key("app.metrics", "M", "go('metrics')", "metrics", "Metrics: completions, durations, retries, "
+        "waiting, tokens and cost over time", "everywhere"),
 )  # fmt: skip
 
 
@@ -38,6 +42,13 @@ def _moving(scope: str, thing: str) -> tuple[Key, ...]:
 
 KEYS: tuple[Key, ...] = (
     *_moving(SERVICES, "service"),
+    Key("metrics.period", "p", "period", "period", "The last 24 hours, 7 days, 30 days",
+        METRICS, 1),
+    Key("metrics.next", "right,n", "agent(1)", "next agent", "The next agent; after the last one "
+        "all of them", METRICS, 2, "→ n"),
+    Key("metrics.previous", "left,N", "agent(-1)", "agent before", "The agent before", METRICS,
+        shown="← N"),
+    Key("metrics.back", "escape", "back", "back", "Back", METRICS, 9, "Esc"),
     Key("services.reset", "x", "reset", "reset", "Close the breaker by hand: calls go out again "
         "at once", SERVICES, 1, asks=True),
 )  # fmt: skip

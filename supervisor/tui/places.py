@@ -16,4 +16,8 @@ def make_place(name: str, state: RunState | None, agent: str | None) -> PictureS
         from supervisor.tui.screens.services import ServicesScreen
 
         return ServicesScreen()
+    if name == "metrics":
+        from supervisor.tui.screens.metrics import MetricsScreen
+
+        return MetricsScreen()
     raise ValueError(f"no screen {name!r}")

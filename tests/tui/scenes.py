@@ -101,6 +101,13 @@ SCENES: tuple[Scene, ...] = (
         "a probe in",
         world=places_world,
     ),
+    Scene(
+        "metrics",
+        "What came of it: completions, durations, retries, waiting, tokens, cost.",
+        ("M",),
+        "anthropic",
+        world=places_world,
+    ),
     Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
     Scene("help", "Every key.", ("question_mark",), "keys"),
     Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),

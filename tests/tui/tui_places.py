@@ -51,8 +51,65 @@ SERVICES = {
 }
 
 
+SHAPE = (0, 0, 1, 0, 2, 5, 9, 12, 11, 14, 8, 9, 13, 15, 12, 10, 7, 4, 2, 1, 0, 0, 1, 0)
+"""How much of a day's work falls into each of its hours."""
+
+
+def figures(done: int, **more: Any) -> dict[str, Any]:
+    """Figures as ``metrics`` answers them, of a period with so much work."""
+    failed, calls = done // 5, done * 40
+    use = {"calls": calls, "retries": done * 3, "failures": failed, "retries_per_call": 0.075}
+    return {
+        "started": done + failed,
+        "completed": done,
+        "failed": failed,
+        "timed_out": 0,
+        "stopped": done // 9,
+        "held": 0,
+        "completion_rate": done / (done + failed) if done else None,
+        "duration_median_seconds": 240.0 + 20 * done if done else None,
+        "duration_p95_seconds": 700.0 + 55 * done if done else None,
+        "attempts": done + 2 * failed,
+        "crashes": failed,
+        "retries": failed,
+        "recoveries": failed,
+        "requests": done // 3,
+        "waiting_seconds": 130.0 * done,
+        "anomalies": done,
+        "input_tokens": 91_000 * done,
+        "output_tokens": 21_000 * done,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        "cost_usd": 0.31 * done,
+        "cost_per_completed_usd": 0.34 if done else None,
+        "services": {"anthropic": use, "web": {**use, "retries": done}} if done else {},
+        **more,
+    }
+
+
+def metrics_answer(params: Any) -> dict[str, Any]:
+    """What the engine says of a period: a day's work every day."""
+    step = 3600 if params["by"] == ["hour"] else 86400
+    rows = []
+    for number in range(30 if step == 86400 else 24):
+        done = SHAPE[number % 24] * (1 if step == 3600 else 9)
+        if done:
+            start = params["since"] + step * number
+            rows.append({"agent": None, "start": start, "hours": step // 3600, **figures(done)})
+    total = figures(sum(row["completed"] for row in rows))
+    return {
+        "since": params["since"],
+        "until": params["since"] + 1e6,
+        "known_since": 0.0,
+        "is_behind": False,
+        "rows": rows,
+        "total": {**total, "duration_median_seconds": 420.0, "duration_p95_seconds": 1500.0},
+    }
+
+
 def places_world() -> World:
     """The busy world, with answers for every screen."""
     world = busy_world()
+    world.answers["metrics"] = metrics_answer
     world.answers["services"] = SERVICES
     return world

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui_places import metrics_answer
 from tui_world import World, moment
 
 from supervisor.core import events as e
@@ -20,6 +21,7 @@ KEYCAPS = "1️⃣2️⃣"
 def wide_world() -> World:
     """Sixteen runs, each with another kind of writing in every field."""
     world = World()
+    world.answers["metrics"] = metrics_answer
     for number, text in enumerate(WIDE):
         run_id = world.start(f"{number:04X}", f"agent-{number}", -1500 + number)
         world.progress(
