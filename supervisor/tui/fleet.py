@@ -56,8 +56,10 @@ class FleetLink:
         return self._merged
 
     def now(self) -> Moment:
-        """Our own clock: machines are compared by the time of day, so theirs have to be right."""
-        return Moment(time.time(), self._clock(), "")
+        """The time of day of the first that is known: no two machines share another clock."""
+        known = next((link for link in self._links.values() if link.picture.is_loaded), None)
+        wall = time.time() if known is None else known.now().wall
+        return Moment(wall, self._clock(), "")
 
     async def run(self) -> None:
         """Follow all of them; ends only by cancellation."""

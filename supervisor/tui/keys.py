@@ -335,6 +335,8 @@ def _binding(key: Key, binding_id: str, keys: str, action: str) -> Binding:
 
 def markdown() -> str:
     """docs/keys.md."""
+    from supervisor.tui import tasks
+
     lines = [
         "# Keys",
         "",
@@ -353,6 +355,12 @@ def markdown() -> str:
         "says yes can be no key that is pressed in passing.",
         "",
         VIM_WORDS,
+        "",
+        "## Ten tasks of every day",
+        "",
+        "By keyboard alone; a test does them in a real terminal.",
+        "",
+        *tasks.lines(),
     ]
     for scope, title in SCOPES.items():
         lines += ["", f"## {title}", "", "| key | what it does | its name |", "|---|---|---|"]

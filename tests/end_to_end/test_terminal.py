@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import shutil
-import subprocess
 import sys
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from tmux_terminal import Terminal
 
 ASKING_AGENT = """
 from supervisor.agent import Agent
@@ -27,52 +25,6 @@ pytestmark = [
     pytest.mark.terminal,
     pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed"),
 ]
-
-
-class Terminal:
-    """A shell in a tmux server of its own."""
-
-    def __init__(self, project: Any, columns: int, rows: int) -> None:
-        self._project = project
-        self._socket = f"lw-{uuid.uuid4().hex[:12]}"
-        environment = {**os.environ, "TERM": "xterm-256color", "PS1": "ready$ "}
-        for name in ("COLUMNS", "LINES"):  # The size of a terminal is the terminal's.
-            environment.pop(name, None)
-        subprocess.run(
-            [
-                *(*self._tmux(), "-f", "/dev/null", "new-session", "-d"),
-                *("-x", str(columns), "-y", str(rows), "-c", str(project.directory), "sh"),
-            ],
-            check=True,
-            env=environment,
-        )
-
-    def _tmux(self) -> list[str]:
-        return ["tmux", "-L", self._socket]
-
-    def type(self, *keys: str) -> None:
-        subprocess.run([*self._tmux(), "send-keys", *keys], check=True)
-
-    def screen(self) -> str:
-        return subprocess.run(
-            [*self._tmux(), "capture-pane", "-p"], check=True, capture_output=True, text=True
-        ).stdout
-
-    def wait(self, what: str, seen: Callable[[str], bool]) -> str:
-        self._project.wait(f"{what} on the screen", lambda: seen(self.screen()))
-        return self.screen()
-
-    def modes(self) -> str:
-        formats = "#{alternate_on} #{mouse_any_flag} #{cursor_flag}"
-        return subprocess.run(
-            [*self._tmux(), "display-message", "-p", formats],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout.strip()
-
-    def close(self) -> None:
-        subprocess.run([*self._tmux(), "kill-server"], check=False, capture_output=True)
 
 
 @pytest.fixture

@@ -208,3 +208,34 @@ async def test_what_a_task_has_with_it_is_fenced_and_goes_with_its_end(made: Nat
     await there.keep(again.token, "journal", None, b"")
     await there.complete(again.token, "1")
     assert await there.take(again.token) == {}
+
+
+async def test_who_comes_back_when_a_task_is_long_done_is_told_so(made: NatsBackend) -> None:
+    await made.queue.submit([task("work", max_deliveries=9)])
+    lease = await one(made.queue, lease_s=made.lease_s)
+    await made.queue.keep(lease.token, "journal", 0, b"one\n")
+    there = await made.machine("there")
+    await made.pass_time(1.5 * made.lease_s)
+    again = await one(there)
+    await there.keep(again.token, "journal", 0, b"one\ntwo\n")
+    await there.complete(again.token, "1")
+    # Nothing of the task is left but its fence.
+    for name in ("journal", "results/1"):
+        with pytest.raises(StaleLeaseError):
+            await made.queue.keep(lease.token, name, 4 if name == "journal" else None, b"late\n")
+    restarted = await made.machine("here")
+    with pytest.raises(StaleLeaseError):
+        await restarted.keep(lease.token, "journal", 0, b"late\n")
+
+
+async def test_a_first_file_of_who_lost_the_task_is_not_acknowledged(made: NatsBackend) -> None:
+    """There was nothing to take over when the other machine looked."""
+    await made.queue.submit([task("work", max_deliveries=9)])
+    lease = await one(made.queue, lease_s=made.lease_s)
+    await made.queue.keep(lease.token, "state", None, b"{}")
+    there = await made.machine("there")
+    await made.pass_time(1.5 * made.lease_s)
+    again = await one(there)
+    assert await there.take(again.token) == {"state": b"{}"}
+    with pytest.raises(StaleLeaseError):
+        await made.queue.keep(lease.token, "journal", 0, b"late\n")

@@ -16,6 +16,8 @@ from tui_places import places_world
 from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
 
+from supervisor.core import events as e
+from supervisor.core.progress import Stage, Step
 from supervisor.tui.app import LongwatchApp
 from supervisor.tui.model import Link
 
@@ -33,6 +35,20 @@ NARROW = ("80x24", "120x40")
 """On the largest all panes are in the picture of the run; the attempts on the middle one too."""
 
 
+def small_world() -> World:
+    """Another machine: one agent works, one asks."""
+    world = World()
+    render = world.start("R3ND", "render-farm", -5200)
+    world.progress(
+        render, -9, stage=Stage("frames", 2, 3), step=Step("frames", 611, 1440, "frames")
+    )
+    review = world.start("9QRW", "code-review", -700)
+    world.progress(review, -90, step=Step("files", 31, 40, "files"))
+    world.ask(review, -75, kind="choose", title="Which branch?", options=("main", "next"))
+    world.happen(review, e.WaitBegan("asks 9QRW-1"), -75)
+    return world
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One screen in one state."""
@@ -46,6 +62,8 @@ class Scene:
     until: str = "longwatch"
     """A text that is on the screen when it is the one that is meant."""
     world: Callable[[], World] = busy_world
+    hosts: tuple[tuple[str, Callable[[], World]], ...] = ()
+    """Several machines instead of ``world``."""
     sizes: tuple[str, ...] = tuple(SIZES)
     """Which of ``SIZES`` are compared."""
 
@@ -108,6 +126,13 @@ SCENES: tuple[Scene, ...] = (
         "anthropic",
         world=places_world,
     ),
+    Scene(
+        "fleet",
+        "Several machines in one table, each reached over ssh.",
+        (),
+        "render-farm",
+        hosts=(("atlas", busy_world), ("borg", small_world)),
+    ),
     Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
     Scene("help", "Every key.", ("question_mark",), "keys"),
     Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),
@@ -120,7 +145,8 @@ SCENES: tuple[Scene, ...] = (
 def staged(scene: Scene) -> tuple[LongwatchApp, Callable[[Pilot[int]], Awaitable[None]]]:
     """An app of the scene's world, and what brings it to the moment of the picture."""
     clock = ManualClock()
-    app = LongwatchApp(ScriptedBackend(scene.world()), clock=clock, tick_s=None)
+    backends = {name: ScriptedBackend(world()) for name, world in scene.hosts}
+    app = LongwatchApp(backends or ScriptedBackend(scene.world()), clock=clock, tick_s=None)
 
     async def play(pilot: Pilot[int]) -> None:
         await _until(app, pilot, lambda: app.picture.link is Link.LIVE, "a picture")

@@ -52,6 +52,9 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
 
     CSS_PATH = "request.tcss"
     BINDINGS = keys.bindings(keys.REQUEST)
+    # Before the style sheet hides the comment, Textual would focus it, and a key pressed once too
+    # often would be written into what nobody sees.
+    AUTO_FOCUS = ""
 
     def __init__(self, run: RunState, request: Request, clock: Callable[[], float]) -> None:
         super().__init__()
@@ -220,7 +223,8 @@ class RequestScreen(PictureScreen, ModalScreen[None]):
 
     @property
     def _said(self) -> str | None:
-        return self._comment.value.strip() or None
+        # A comment that was never opened was never seen: it is not sent.
+        return (self._comment.value.strip() or None) if self._comment.display else None
 
     # -- keys ---------------------------------------------------------------------------------
 
