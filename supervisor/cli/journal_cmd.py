@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STEP",
         help="truncate: the number (or name) of the first step to run again, with all after it",
     )
+    parser.add_argument(
+        "--last", type=int, metavar="N", help="show: only the newest N (at most 5000)"
+    )
     parser.add_argument("--yes", action="store_true", help="truncate: yes, run them again")
     parser.add_argument("--json", action="store_true", help="machine-readable output")
 
@@ -41,8 +44,10 @@ def run(arguments: argparse.Namespace, place: Place) -> int:
             "longwatch journal: truncate and --from STEP go together",
             fix="longwatch journal RUN truncate --from STEP; see the numbers with show",
         )
+    if arguments.last is not None and (arguments.last < 1 or arguments.what != "show"):
+        raise UserError("--last: expected a number from 1 on, and show", where="journal")
     with connect(place) as client:
-        found = _read(client, arguments.run)
+        found = _read(client, arguments.run, arguments.last)
         if arguments.what == "show":
             _show(found, as_json=arguments.json)
             return 0
@@ -65,9 +70,11 @@ def run(arguments: argparse.Namespace, place: Place) -> int:
     return 0
 
 
-def _read(client: Any, run: str) -> dict[str, Any]:
-    """The whole journal, page by page."""
-    found: dict[str, Any] = client.call("journal", {"run": run})
+def _read(client: Any, run: str, last: int | None = None) -> dict[str, Any]:
+    """The whole journal, page by page; or the newest ``last`` lines of it."""
+    found: dict[str, Any] = client.call("journal", {"run": run, "last": last or 0})
+    if last is not None:
+        return found
     page = found["lines"]
     while page and page[-1]["number"] < found["total"]:
         more = {"run": found["id"], "after": page[-1]["number"]}

@@ -1,4 +1,4 @@
-"""One run told in lines: its facts, its stages as a checklist, its timeline.
+"""One run told in lines: its facts and its timeline.
 
 Pure: state, instant and width in, ``Content`` lines out. Must never ask the engine for more; what
 the state keeps (20 attempts, 50 anomalies, 3 checkpoints) is the story.
@@ -176,39 +176,6 @@ def _use_facts(state: RunState) -> list[tuple[str, str, str]]:
             calls += f", breaker {render.clean(use.breaker, 20)}"
         facts.append((render.clean(name, 24), calls, RETRY if use.retries else TEXT))
     return facts
-
-
-def stage_lines(state: RunState) -> list[Content]:
-    """The declared stages: done, at work, to come."""
-    progress = state.progress
-    stage = progress.stage if progress else None
-    names = progress.stages if progress else ()
-    if not names:
-        return [line(("no stages declared", FAINT))]
-    current = _current_index(names, stage.name if stage else None, stage.index if stage else None)
-    over = state.status is Status.SUCCEEDED
-    look = look_of_run(state)
-    lines = []
-    for place, name in enumerate(names):
-        label = render.clean(name, 60)
-        if over or (current is not None and place < current):
-            lines.append(line(("✓ ", DONE), (label, MUTED)))
-        elif place == current:
-            lines.append(line((f"{look.glyph} ", look.style), (label, STRONG), *_now_at(state)))
-        else:
-            lines.append(line(("○ ", FAINT), (label, FAINT)))
-    return lines
-
-
-def _current_index(names: tuple[str, ...], name: str | None, index: int | None) -> int | None:
-    if name is not None and name in names:
-        return names.index(name)
-    return index - 1 if index is not None and 1 <= index <= len(names) else None
-
-
-def _now_at(state: RunState) -> list[Part]:
-    step = state.progress.step if state.progress else None
-    return [("  " + view.step_text(step), MUTED)] if step else []
 
 
 def timeline_lines(state: RunState, limit: int = 40) -> list[Content]:

@@ -53,6 +53,9 @@ def test_a_changed_input_is_a_mismatch_until_the_journal_is_cut_before_that_step
         ["done", "count"],
         ["value", "sleep()"],
     ]
+    newest = project.json("journal", "counter", "--last", "2")["steps"]
+    assert [line["name"] for line in newest] == ["count", "sleep()"]
+    assert "from 1 on" in project.run("journal", "counter", "--last", "0", check=2).stderr
     (project.directory / "input.txt").write_text("one two three")
     project.run("restart", "counter")
     failed = project.wait_for("counter", "failed", "parked", "held")

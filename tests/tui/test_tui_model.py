@@ -12,6 +12,7 @@ from supervisor.core.progress import Step
 from supervisor.core.run import Status
 from supervisor.tui import model, render, story, view
 from supervisor.tui.arrange import Arranger, Plan
+from supervisor.tui.checklist import checklist_lines
 from supervisor.tui.model import GapError, Picture
 from supervisor.tui.rows import Row, row_of
 from supervisor.tui.theme import look_of
@@ -157,8 +158,15 @@ def test_totals_count_by_state_and_sum_what_is_used() -> None:
 
 def test_the_checklist_marks_what_is_done_at_work_and_to_come() -> None:
     state = next(iter(busy_world().runs.values()))
-    lines = [line.plain for line in story.stage_lines(state)]
-    assert lines == ["✓ fetch", "● extract  47 of 100 documents", "○ compare", "○ report"]
+    lines = [line.plain for line in checklist_lines(state, moment(), 40)]
+    assert lines[:4] == [
+        "✓ fetch                                –",
+        "● extract  47 of 100 documents     9 min",
+        "▷ compare  next                         ",
+        "○ report                                ",
+    ]
+    narrow = [line.plain for line in checklist_lines(state, moment(), 20)]
+    assert narrow[1] == "● extract  47… 9 min", "the time stays, the words give way"
 
 
 def test_the_timeline_is_newest_first_and_tells_of_crash_and_recovery() -> None:

@@ -214,6 +214,7 @@ complete -c longwatch -n '__fish_seen_subcommand_from journal' -l host -r -d 'th
 complete -c longwatch -n '__fish_seen_subcommand_from journal' -a '(__longwatch_ask names)'
 complete -c longwatch -n '__fish_seen_subcommand_from journal' -a 'show truncate'
 complete -c longwatch -n '__fish_seen_subcommand_from journal' -l from -r -d 'truncate: the number (or name) of the first step to run again, with all after it'
+complete -c longwatch -n '__fish_seen_subcommand_from journal' -l last -r -d 'show: only the newest N (at most 5000)'
 complete -c longwatch -n '__fish_seen_subcommand_from journal' -l yes -d 'truncate: yes, run them again'
 complete -c longwatch -n '__fish_seen_subcommand_from journal' -l json -d 'machine-readable output'
 complete -c longwatch -n '__fish_seen_subcommand_from notify' -s h -l help -d 'show this help message and exit'

@@ -229,6 +229,7 @@ _shtab_longwatch_journal_options=(
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--from[truncate\: the number (or name) of the first step to run again, with all after it]:STEP:"
+  "--last[show\: only the newest N (at most 5000)]:N:"
   "--yes[truncate\: yes, run them again]"
   "--json[machine-readable output]"
   ":an agent or the end of a run id:_longwatch_names"

@@ -12,6 +12,7 @@ from supervisor.core.moment import Moment
 from supervisor.core.run import RunState
 from supervisor.core.spec import AgentSpec
 from supervisor.tui import keys, story
+from supervisor.tui.checklist import checklist_lines
 from supervisor.tui.model import Sample
 from supervisor.tui.render import line
 from supervisor.tui.tail import Tail
@@ -79,7 +80,8 @@ class Detail(Vertical):
             return
         width = max(20, self.size.width - 2)
         self._set_facts(story.head_lines(state, sample, now, width))
-        self._stages.set_lines(story.stage_lines(state))
+        room = self._stages.room or width
+        self._stages.set_lines(checklist_lines(state, now, room))
         if self.has_class("-stacked"):
             self._stages.styles.height = min(9, len(self._stages.lines) + 1)
         self._timeline.set_lines(story.timeline_lines(state))
