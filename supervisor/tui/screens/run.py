@@ -55,6 +55,8 @@ class RunScreen(PictureScreen):
         self._picture = Picture()
         self._now: Moment | None = None
         self._state: RunState | None = None
+        self._drawn: tuple[object, object, int] = (None, None, 0)
+        """The run, its sample and the second of what is on screen: other runs change nothing."""
         self._reports: dict[str, Mapping[str, Any]] = {}
         """What the engine answered last, by method."""
         self._asked: dict[str, tuple[object, Moment]] = {}
@@ -96,8 +98,12 @@ class RunScreen(PictureScreen):
         self._top.show(picture, view.totals(picture))
         self._link.say(*link_banner(picture))
         self._inbox.show(open_requests(picture), now)
-        self._state = picture.runs.get(self._run_id, self._state)
-        self._draw()
+        state = self._state = picture.runs.get(self._run_id, self._state)
+        sample, second = picture.samples.get(self._run_id), int(now.wall)
+        before = self._drawn
+        if state is not before[0] or sample is not before[1] or second != before[2]:
+            self._drawn = (state, sample, second)
+            self._draw()
 
     def show_log(self, tail: Tail | None) -> None:
         """Draw what is loaded of its log."""
