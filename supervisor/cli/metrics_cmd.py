@@ -83,6 +83,9 @@ def _dated(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print(told: dict[str, Any], by: str, since: float) -> None:
+    for name, export in told.get("exports", {}).items():
+        if export["problem"]:
+            output.line(f"{name}: {export['problem']}")
     known = told["known_since"]
     if told["is_behind"]:
         output.line("the event log is still being counted: these figures are not whole yet")

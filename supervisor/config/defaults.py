@@ -92,6 +92,14 @@ INTAKE_INTERVAL_S: Final = 1.0
 """How often a directory that is an intake is listed: a file has to be the same in two looks."""
 METRICS_FLUSH_INTERVAL_S: Final = 30.0
 """How often what was counted is stored: so much of the log is counted again after a kill."""
+EXPORT_INTERVAL_S: Final = 2.0
+"""How often the exports are compared with the configuration, and one that failed is tried."""
+SPIKE_WINDOW_S: Final = 600.0
+"""Retries are compared in stretches of ten minutes: shorter ones hold too few to compare."""
+SPIKE_FACTOR: Final = 4.0
+"""Times the usual number: services have bad hours, and those are not worth a word."""
+SPIKE_MINIMUM: Final = 10
+"""Fewer retries in a stretch than this bother nobody, whatever is usual."""
 METRICS_DAYS_AFTER_H: Final = 24 * 35
 """Age in hours from which figures are kept by the day: a month can be seen by the hour."""
 METRICS_RETENTION_H: Final = 24 * 800

@@ -18,6 +18,7 @@ from supervisor.config.durations import format_duration
 from supervisor.config.explain import explain, unknown_key
 from supervisor.config.fleet import FleetTable
 from supervisor.config.hosts import HostTable
+from supervisor.config.metrics import MetricsSection
 from supervisor.config.model import (
     AgentTable,
     RetryTable,
@@ -48,6 +49,8 @@ class Config:
     """What each agent is for; only those that have one."""
     notify: NotifySettings
     """Who is told what."""
+    metrics: MetricsSection
+    """Who may read the figures from outside."""
     fleet: FleetTable | None
     """Where several machines share their tasks; None for this one alone."""
     hosts: dict[str, HostTable]
@@ -111,6 +114,8 @@ class _Reading:
             agents={name: spec for name, (spec, _) in agents.items()},
             descriptions={name: text for name, (_, text) in agents.items() if text},
             notify=notify_settings(notify),
+            metrics=self._table(MetricsSection, data.get("metrics", {}), ("metrics",))
+            or MetricsSection(),
             fleet=self._fleet(data.get("fleet")),
             hosts=self._plain_tables(HostTable, "hosts"),
             pools=read_pools(

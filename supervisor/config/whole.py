@@ -6,6 +6,7 @@ from pydantic import Field
 
 from supervisor.config.fleet import FleetTable
 from supervisor.config.hosts import HostTable
+from supervisor.config.metrics import MetricsSection
 from supervisor.config.model import AgentTable, PipelineTable, PoolTable, Table, TuiTable
 from supervisor.config.notify import NotifyTable
 from supervisor.config.services import BudgetTable, PriceTable, ServiceTable
@@ -19,6 +20,7 @@ class ConfigTables(Table):
     services: dict[str, ServiceTable] = Field(default_factory=dict)
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     budget: BudgetTable = Field(default_factory=BudgetTable)
+    metrics: MetricsSection = Field(default_factory=MetricsSection)
     notify: NotifyTable = Field(default_factory=NotifyTable)
     fleet: FleetTable = Field(default_factory=FleetTable)
     hosts: dict[str, HostTable] = Field(default_factory=dict)

@@ -119,12 +119,13 @@ class Metrics:
         return pieces
 
     def total_of_all_time(self) -> dict[str, Figures]:
-        """By agent, with what is not stored yet; the caller may not change it."""
+        """By agent, with what is not stored yet and with open waits up to now."""
         found: dict[str, Figures] = {}
         for agent, figures in self.totals.items():
             found.setdefault(agent, Figures()).add(figures)
-        for (agent, _hour), figures in self._ledger.counted.items():
-            found.setdefault(agent, Figures()).add(figures)
+        for pieces in (self._ledger.counted, self._ledger.standing(self._clock())):
+            for (agent, _hour), figures in pieces.items():
+                found.setdefault(agent, Figures()).add(figures)
         return found
 
     def _count(self, recorded: Recorded) -> None:

@@ -44,6 +44,7 @@ class MetricsCalls:
             "until": until,
             "known_since": metrics.since,
             "is_behind": metrics.is_behind,
+            "exports": self._engine.rounds.exports.describe(),
             "rows": grouped(pieces, by, offset),
             "total": total(pieces),
         }

@@ -20,6 +20,7 @@ from supervisor.config.defaults import (
 from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, Status
+from supervisor.engine.exports import Exports
 from supervisor.engine.intake import Intakes
 from supervisor.engine.log_bounds import LogBounds
 from supervisor.process.usage import UsageSampler
@@ -43,6 +44,7 @@ class Rounds:
         self._bounds = LogBounds(engine.project, engine.runs)
         self._usage = UsageSampler(str(engine.project.state_dir))
         self._intakes = Intakes(engine.tasks.queue, engine.runs)
+        self.exports = Exports(engine)
         self._tasks: list[asyncio.Task[None]] = []
         self.samples: dict[str, Any] = {}
 
@@ -64,6 +66,7 @@ class Rounds:
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),
             ("metrics", self._engine.metrics.follow),
+            ("exports", self.exports.follow),
             ("storage", _every(STORAGE_CHECK_INTERVAL_S, self._engine.history.check)),
             ("retention", _every(RETENTION_INTERVAL_S, self._engine.history.forget)),
             ("tasks", _every(RETENTION_INTERVAL_S, self._engine.tasks.forget)),
@@ -76,6 +79,7 @@ class Rounds:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.exports.close()
 
     async def _follow_hints(self) -> None:
         self._hints = Hints(self._engine.project.runs_dir)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from supervisor.config.fleet import FleetTable
 from supervisor.config.load import load_config
+from supervisor.config.metrics import MetricsSection
 from supervisor.config.notify import NO_NOTIFICATIONS
 from supervisor.config.paths import Project
 from supervisor.core.pool import PoolSpec
@@ -32,6 +33,8 @@ class Specs:
         """Where tasks are shared; what it is at the engine's start counts."""
         self.notify = NO_NOTIFICATIONS
         """Who is told what."""
+        self.metrics = MetricsSection()
+        """Who may read the figures from outside."""
         self.budget: Budget | None = None
         """What all agents together may spend on a day."""
 
@@ -51,6 +54,7 @@ class Specs:
         }
         self.budget = config.budget
         self.notify = config.notify
+        self.metrics = config.metrics
         self.fleet = config.fleet
         try:
             write_atomic(self._project.services_file, config.services_file)
