@@ -1,4 +1,4 @@
-"""A moment in the past as people write it: ``03:12``, ``2026-11-23 03:12``, ``2h``, ``#1234``.
+"""A moment in the past as people write it: ``03:12``, ``yesterday 14:00``, ``2h``, ``#1234``.
 
 Pure but for the zone of the local clock. Must never guess: what can be read in two ways is refused.
 """
@@ -11,9 +11,10 @@ from datetime import datetime, timedelta
 
 from supervisor.config.durations import DurationError, parse_duration
 
-FORMS = '"03:12", "2026-11-23 03:12", "2h" (ago), or "#1234" (an event)'
+FORMS = '"03:12", "yesterday 14:00", "2026-11-23 03:12", "2h" (ago), or "#1234" (an event)'
 """What is understood, for errors and hints."""
 _CLOCK = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?")
+_DAY = re.compile(r"(today|yesterday)\s+(.+)")
 _SEQ = re.compile(r"#(\d{1,15})")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -46,6 +47,11 @@ def parse_when(text: str, now: float) -> When:
     try:
         if found := _CLOCK.fullmatch(words):
             return When(_newest(now, *(int(part or 0) for part in found.groups())))
+        if found := _DAY.fullmatch(words.lower()):
+            day = datetime.fromtimestamp(now).astimezone().date()
+            day -= timedelta(days=found[1] == "yesterday")
+            clock = found[2] if found[2][1:2] != ":" else f"0{found[2]}"
+            return When(datetime.fromisoformat(f"{day} {clock}").astimezone().timestamp())
         if _DATE.match(words):
             return When(datetime.fromisoformat(words).astimezone().timestamp())
         span = parse_duration(words.removeprefix("-"))

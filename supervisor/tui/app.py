@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
+from textual.dom import DOMNode
 from textual.driver import Driver
 from textual.events import AppFocus
 from textual.message import Message
@@ -200,6 +201,8 @@ class LongwatchApp(CarryingApp):
 
     def action_inbox(self) -> None:
         """The oldest open request; again: the next run that needs the operator."""
+        if self._is_in_the_past():
+            return
         before, here = self._last_need, self._here()[0]
         is_still_there = before is not None and here is not None and here.id == before.run.id
         need = need_after(self.picture, before if is_still_there else None)
@@ -259,6 +262,8 @@ class LongwatchApp(CarryingApp):
 
     def command_run(self, verb: str, run_id: str, agent: str) -> None:
         """Do something to that run."""
+        if self._is_in_the_past():
+            return
         state = self.picture.runs.get(run_id)
         if verb in ("open", "log", "why"):
             if state is None:
@@ -346,6 +351,10 @@ class LongwatchApp(CarryingApp):
     def command_app(self, action: str) -> None:
         """Do what a key of everywhere does."""
         self.call_later(self.run_action, action)
+
+    def command_here(self, action: str, node: DOMNode) -> None:
+        """Do what a key of that screen or widget does."""
+        self.call_later(self.run_action, action, node)
 
     def action_approvals(self) -> None:
         """What is approved always."""

@@ -16,9 +16,11 @@ from supervisor.tui.guard import GuardedApp
 from supervisor.tui.link import CallError, EngineLink
 from supervisor.tui.messages import CallWanted, PlanWanted
 from supervisor.tui.render import Part
+from supervisor.tui.screens.base import PictureScreen
 
 WHO = "tui"
 """How this client signs what it does."""
+IN_THE_PAST = "this is the past, where nothing can be done; Esc goes back to now"
 
 
 def _nothing() -> None:
@@ -40,6 +42,13 @@ class CarryingApp(GuardedApp):
         """One line on what became of the last action."""
         raise NotImplementedError
 
+    def _is_in_the_past(self) -> bool:
+        """Whether what is in view is no longer so; says how to come back."""
+        is_past = isinstance(self.screen, PictureScreen) and self.screen.IS_PAST
+        if is_past:
+            self.say((f" {IN_THE_PAST}", theme.ASK))
+        return is_past
+
     def _ask(self, plan: actions.Plan, done: Callable[[], None] = _nothing) -> None:
         from supervisor.tui.screens.confirm import ConfirmScreen
 
@@ -47,10 +56,13 @@ class CarryingApp(GuardedApp):
             if yes:
                 self._carry_out(plan, done)
 
+        if self._is_in_the_past():
+            return
         self.push_screen(ConfirmScreen(plan.question, self._clock), decided)
 
     def _carry_out(self, plan: actions.Plan, done: Callable[[], None] = _nothing) -> None:
-        self.run_worker(self._carry(plan, done), name=plan.method)
+        if not self._is_in_the_past():
+            self.run_worker(self._carry(plan, done), name=plan.method)
 
     async def _carry(self, plan: actions.Plan, done: Callable[[], None]) -> None:
         try:

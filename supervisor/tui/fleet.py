@@ -125,7 +125,8 @@ class FleetLink:
     def _merge(self) -> Picture:
         pictures = {name: link.picture for name, link in self._links.items()}
         hosts = tuple(
-            Host(name, p.link, p.link_why, p.retry_in_s, p.engine) for name, p in pictures.items()
+            Host(name, p.link, p.link_why, p.retry_in_s, p.engine, p.seq)
+            for name, p in pictures.items()
         )
         links = {picture.link for picture in pictures.values()}
         link = next((found for found in (Link.LIVE, Link.CONNECTING) if found in links), Link.LOST)

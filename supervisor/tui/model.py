@@ -73,6 +73,8 @@ class Host:
     """Why the connection was lost."""
     retry_in_s: int = 0
     engine: Engine = Engine()
+    seq: int = 0
+    """Of its own log."""
 
 
 @dataclass(frozen=True, slots=True)

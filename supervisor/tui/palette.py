@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
+from textual.dom import DOMNode
+from textual.screen import Screen
 
 from supervisor.core.run import ALIVE, FINAL, RunState, Status
 from supervisor.tui import keys, render
 from supervisor.tui.model import Picture, open_requests
 from supervisor.tui.render import line
+from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.theme import ASK, MUTED, TEXT
 
 SHOWN_AT_ONCE = 12
@@ -33,6 +36,10 @@ class Commanded(Protocol):
 
     def command_app(self, action: str) -> None:
         """Do what a key of everywhere does."""
+        ...
+
+    def command_here(self, action: str, node: DOMNode) -> None:
+        """Do what a key of that screen or widget does."""
         ...
 
     def command_request(self, run_id: str, request_id: str) -> None:
@@ -75,13 +82,43 @@ class Commands(Provider):
 
     def _commands(self) -> Iterable[Command]:
         app = cast("Commanded", self.app)
-        yield from _request_commands(app)
-        yield from _fleet_commands(app)
-        for state in sorted(app.picture.runs.values(), key=lambda s: (s.status in FINAL, s.agent)):
-            yield from _run_commands(app, state)
-        for key in keys.of_scope(keys.EVERYWHERE):
+        if not (isinstance(self.screen, PictureScreen) and self.screen.IS_PAST):
+            yield from _now_commands(app)
+        yield from _here_commands(app, self.screen)
+        for key in (*keys.of_scope(keys.EVERYWHERE), *keys.of_scope(keys.ALWAYS)):
             if key.action != "command_palette":
                 yield Command("longwatch", key.label, key.tooltip, _app_call(app, key.action))
+
+
+def _now_commands(app: Commanded) -> Iterable[Command]:
+    """What acts on runs."""
+    yield from _request_commands(app)
+    yield from _fleet_commands(app)
+    for state in sorted(app.picture.runs.values(), key=lambda s: (s.status in FINAL, s.agent)):
+        yield from _run_commands(app, state)
+    have_run = {state.agent for state in app.picture.runs.values()}
+    for spec in app.picture.agents:
+        if spec.name not in have_run:
+            name = render.clean(spec.name, 64)
+            yield Command(name, "start", "Start the agent", _start_call(app, spec.name))
+
+
+def _here_commands(app: Commanded, screen: Screen[Any]) -> Iterable[Command]:
+    """What every key does on the screen that the palette was opened on."""
+    told = set()
+    for active in screen.active_bindings.values():
+        binding = active.binding
+        name, _, digit = (binding.id or "").rpartition("-")
+        key = _BY_ID.get(binding.id or "") or (_BY_ID.get(name) if digit.isdigit() else None)
+        if key is None or key.scope in (keys.EVERYWHERE, keys.ALWAYS) or binding.id in told:
+            continue
+        told.add(binding.id)
+        label = key.label if key.id == binding.id else f"{key.label} {digit}"
+        do = _here_call(app, binding.action, active.node)
+        yield Command(key.scope, label, key.tooltip, do)
+
+
+_BY_ID = {key.id: key for key in keys.KEYS}
 
 
 def _request_commands(app: Commanded) -> Iterable[Command]:
@@ -127,6 +164,14 @@ def _verbs(state: RunState) -> Iterable[tuple[str, str, str]]:
     if state.status in ALIVE:
         label = "resume" if state.status is Status.PAUSED else "pause"
         yield "pause", label, "Hold the run still, or let it go on"
+
+
+def _start_call(app: Commanded, agent: str) -> Callable[[], None]:
+    return lambda: app.command_run("start", "", agent)
+
+
+def _here_call(app: Commanded, action: str, node: DOMNode) -> Callable[[], None]:
+    return lambda: app.command_here(action, node)
 
 
 def _app_call(app: Commanded, action: str) -> Callable[[], None]:

@@ -9,10 +9,14 @@ from supervisor.tui.key import Key
 
 SERVICES = "services"
 METRICS = "metrics"
+EVENTS = "events"
+PAST = "past"
 
 SCOPES: dict[str, str] = {
     SERVICES: "Among the services",
     METRICS: "In the metrics",
+    EVENTS: "Among the events",
+    PAST: "In the past",
 }
 """Scopes of these screens. What works everywhere works in each of them too."""
 
@@ -21,6 +25,10 @@ EVERYWHERE_KEYS: tuple[Key, ...] = (
         "retries, limits", "everywhere"),
     Key("app.metrics", "M", "go('metrics')", "metrics", "Metrics: completions, durations, retries, "
         "waiting, tokens and cost over time", "everywhere"),
+    Key("app.events", "E", "go('events')", "events", "Everything that happened, and the dashboard "
+        "as it was", "everywhere"),
+    Key("app.past", "P", "go('past')", "as it was", "The dashboard as it was a minute ago, or at "
+        "any other time", "everywhere"),
 )  # fmt: skip
 
 
@@ -36,6 +44,8 @@ def _moving(scope: str, thing: str) -> tuple[Key, ...]:
         Key(f"{scope}.top", "home,g", "top", "first", f"The first {thing}", scope, shown="Home g"),
         Key(f"{scope}.bottom", "end,G", "bottom", "last", f"The last {thing}", scope,
             shown="End G"),
+        Key(f"{scope}.machine", "m", "machine", "machine", "The next machine, where there are "
+            "several", scope),
         Key(f"{scope}.back", "escape", "back", "back", "Back", scope, 9, "Esc"),
     )  # fmt: skip
 
@@ -51,4 +61,28 @@ KEYS: tuple[Key, ...] = (
     Key("metrics.back", "escape", "back", "back", "Back", METRICS, 9, "Esc"),
     Key("services.reset", "x", "reset", "reset", "Close the breaker by hand: calls go out again "
         "at once", SERVICES, 1, asks=True),
+    *_moving(EVENTS, "event"),
+    Key("events.past", "enter", "past", "as it was", "The dashboard as it was after the marked "
+        "event", EVENTS, 1, "Enter"),
+    Key("events.find", "slash", "find", "find", "Only events that say this, or whose agent is "
+        "called so", EVENTS, 2, "/"),
+    Key("events.kinds", "1,2,3,4,5,6,7,8,9", "option", "kinds", "Only events of this kind; again "
+        "for all", EVENTS, 3, "1-9"),
+    Key("events.one-run", "r", "one_run", "this run", "Only events of the marked one's run; again "
+        "for all", EVENTS, 4),
+    Key("events.go-to", "t", "go_to", "time", "Go to a time: 03:12, yesterday 14:00, 2h ago, "
+        "#1234", EVENTS, 5),
+    *_moving(PAST, "run"),
+    Key("past.next", "right", "step(1)", "event", "The next event", PAST, 1, "← →"),
+    Key("past.previous", "left", "step(-1)", "back", "The event before", PAST, shown="←"),
+    Key("past.next-stop", "n", "stop_at(1)", "what matters", "On to where something happened that "
+        "matters", PAST, 2, "n N"),
+    Key("past.previous-stop", "N", "stop_at(-1)", "before", "Back to where something happened "
+        "that matters", PAST),
+    Key("past.minute-on", "greater_than_sign", "minutes(1)", "minute", "A minute on", PAST, 3,
+        "< >"),
+    Key("past.minute-back", "less_than_sign", "minutes(-1)", "minute back", "A minute back", PAST,
+        shown="<"),
+    Key("past.go-to", "t", "go_to", "time", "Go to a time: 03:12, yesterday 14:00, 2h ago, #1234",
+        PAST, 4),
 )  # fmt: skip

@@ -20,4 +20,12 @@ def make_place(name: str, state: RunState | None, agent: str | None) -> PictureS
         from supervisor.tui.screens.metrics import MetricsScreen
 
         return MetricsScreen()
+    if name == "events":
+        from supervisor.tui.screens.events import EventsScreen
+
+        return EventsScreen()
+    if name == "past":
+        from supervisor.tui.screens.past import PastScreen
+
+        return PastScreen(None, None)
     raise ValueError(f"no screen {name!r}")

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from tui_history import told_world
 from tui_places import places_world
 from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
@@ -132,6 +133,20 @@ SCENES: tuple[Scene, ...] = (
         (),
         "render-farm",
         hosts=(("atlas", busy_world), ("borg", small_world)),
+    ),
+    Scene(
+        "events",
+        "Everything that happened, found by words, kind, run and time.",
+        ("E", *"kkkkkkkk"),
+        "stands still",
+        world=told_world,
+    ),
+    Scene(
+        "past",
+        "The dashboard as it was at 13:50:01, stepped through event by event.",
+        ("P", "t", *"13:50:01", "enter", "j", "j"),
+        "13:50:01",
+        world=told_world,
     ),
     Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
     Scene("help", "Every key.", ("question_mark",), "keys"),

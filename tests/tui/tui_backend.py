@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -51,7 +52,8 @@ class ScriptedBackend:
         if method in ("subscribe", "snapshot"):
             return self.world.snapshot()
         answer = self.world.answers.get(method, {})
-        return answer(params) if callable(answer) else answer
+        said = answer(params) if callable(answer) else answer
+        return await said if inspect.isawaitable(said) else said
 
     def _log(self, params: Mapping[str, Any]) -> dict[str, Any]:
         data = self.world.logs.get((params["run"], params["stream"]), b"")

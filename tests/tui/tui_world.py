@@ -72,6 +72,8 @@ class World:
         self.agents: list[AgentSpec] = []
         self.samples: dict[str, dict[str, Any]] = {}
         self.logs: dict[tuple[str, str], bytes] = {}
+        self.recorded: list[Recorded] = []
+        """Everything that happened, in the order in which it was told."""
         self.answers: dict[str, Any] = {}
         """By method of the socket: what it answers, or what makes the answer of the parameters."""
 
@@ -81,7 +83,8 @@ class World:
         at = moment(offset_s)
         if run_id:
             self.runs[run_id] = apply(self.runs.get(run_id), run_id, event, at)
-        return recorded_to_plain(Recorded(self.seq, at, run_id, event))
+        self.recorded.append(Recorded(self.seq, at, run_id, event))
+        return recorded_to_plain(self.recorded[-1])
 
     def agent(self, name: str, **changes: Any) -> AgentSpec:
         """Configure an agent that has not run."""

@@ -193,7 +193,7 @@ _shtab_longwatch_events_options=(
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   {-f,--follow}"[go on until interrupted]"
   "--since[events after this number or time]:SEQ|WHEN:"
-  "--until[events up to \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
+  "--until[events up to \"03\:12\", \"yesterday 14\:00\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
   "--run[of one run\: an agent, or the end of an id]:RUN:_longwatch_names"
   "*--kind[of a kind]:kind:(runs attempts questions checkpoints anomalies progress tasks told engine)"
   "--text[that say this, or whose agent is called so]:text:"
@@ -259,7 +259,7 @@ _shtab_longwatch_metrics_options=(
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--agent[of one agent or pool]:AGENT:_longwatch_names"
-  "--since[from \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event) on, by whole hours (default\: 7d)]:WHEN:"
+  "--since[from \"03\:12\", \"yesterday 14\:00\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event) on, by whole hours (default\: 7d)]:WHEN:"
   "--by[one line for each (default\: agent)]:by:(agent day hour agent-day agent-hour)"
   "--json[machine-readable output]"
 )
@@ -431,7 +431,7 @@ _shtab_longwatch_status_options=(
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--json[machine-readable output]"
   "--all[older finished runs too]"
-  "--at[as it was at \"03\:12\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
+  "--at[as it was at \"03\:12\", \"yesterday 14\:00\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
   ":an agent or the end of a run id:_longwatch_names"
 )
 

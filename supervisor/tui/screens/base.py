@@ -33,6 +33,8 @@ class PictureScreen(Screen[None]):
     """A screen that draws pictures. It never asks for one."""
 
     ALLOW_SELECT = False
+    IS_PAST = False
+    """Shows what was: nothing is done to runs from here."""
     _is_small = False
 
     def on_screen_resume(self) -> None:

@@ -8,11 +8,10 @@ from typing import Any
 from textual.app import ComposeResult
 from textual.containers import Container
 
-from supervisor.core.moment import Moment
 from supervisor.core.text import safe_text
 from supervisor.tui import keys, metric_plots, place_keys, plots, render
 from supervisor.tui.metric_plots import PERIODS
-from supervisor.tui.model import HOST_MARK, Picture
+from supervisor.tui.model import HOST_MARK
 from supervisor.tui.render import Part, line
 from supervisor.tui.screens.place import PlaceScreen
 from supervisor.tui.theme import ASK, MUTED, STRONG, TEXT
@@ -48,13 +47,6 @@ class MetricsScreen(PlaceScreen):
         """The period in words, and the plots."""
         yield self._words
         yield Container(*self._plots, id="plots")
-
-    def show(self, picture: Picture, now: Moment) -> None:
-        """A new picture: the first one says what time it is."""
-        is_first = self._now is None
-        super().show(picture, now)
-        if is_first:
-            self.load()
 
     def load(self) -> None:
         """Ask for the chosen period of the chosen agent."""

@@ -6,6 +6,7 @@ the screen is in view. A subclass draws; it never awaits anything.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from textual.app import ComposeResult
@@ -14,10 +15,10 @@ from textual.timer import Timer
 from supervisor.core.moment import Moment
 from supervisor.tui import render
 from supervisor.tui.messages import CallWanted
-from supervisor.tui.model import Link, Picture
+from supervisor.tui.model import HOST_MARK, Link, Picture
 from supervisor.tui.render import Part
 from supervisor.tui.screens.base import PictureScreen
-from supervisor.tui.theme import BAD
+from supervisor.tui.theme import ASK, BAD, MUTED
 from supervisor.tui.widgets.bars import Banner, KeyBar, OneLine, link_banner
 from supervisor.tui.widgets.pick_list import PickList
 
@@ -39,6 +40,7 @@ class PlaceScreen(PictureScreen):
         self._told = Banner(id="told")
         self._again: Timer | None = None
         self._was_live = True
+        self._host = ""
 
     def compose(self) -> ComposeResult:
         """Head, list, what happened, keys."""
@@ -53,10 +55,9 @@ class PlaceScreen(PictureScreen):
         yield self._list
 
     def on_mount(self) -> None:
-        """Ask for the first time."""
+        """Ask again from time to time; the first time is with the first picture."""
         if self.REFRESH_S is not None:
             self._again = self.set_interval(self.REFRESH_S, self._load_in_view)
-        self.load()
 
     def on_resize(self) -> None:
         """Draw in the new width."""
@@ -64,11 +65,14 @@ class PlaceScreen(PictureScreen):
 
     def show(self, picture: Picture, now: Moment) -> None:
         """A new picture."""
+        is_first = self._now is None
         self._picture, self._now = picture, now
         self._link_line.say(*link_banner(picture))
         is_live = picture.link is Link.LIVE
-        if is_live and not self._was_live:
-            self.load()  # The engine is back: what is shown may be old.
+        # Not before: which machines there are, and what time it is there, comes with the picture.
+        # And when the engine is back, what is shown may be old.
+        if is_first or (is_live and not self._was_live):
+            self.load()
         self._was_live = is_live
         self.draw()
 
@@ -77,6 +81,43 @@ class PlaceScreen(PictureScreen):
 
     def draw(self) -> None:
         """Put on screen what is known."""
+
+    # -- machines -------------------------------------------------------------------------------
+
+    def where(self) -> dict[str, Any]:
+        """Parameters that name the machine; none where there is only one."""
+        host = self._host or next((host.name for host in self._picture.hosts), "")
+        return {"host": host} if host else {}
+
+    def machine_part(self) -> Part:
+        """Which machine is shown, where there are several."""
+        host = self.where().get("host", "")
+        return (f"   on {render.clean(host, 40)}", ASK) if host else ("", "")
+
+    def qualified(self, run_id: str) -> str:
+        """The id by which the interface knows a run of that machine."""
+        host = self.where().get("host", "")
+        return f"{host}{HOST_MARK}{run_id}" if host else run_id
+
+    def host_seq(self) -> int:
+        """Number of the newest event that is known of that machine."""
+        here = self.where().get("host", "")
+        seqs = {host.name: host.seq for host in self._picture.hosts}
+        return seqs.get(here, self._picture.seq)
+
+    def action_machine(self) -> None:
+        """The next machine."""
+        names = [host.name for host in self._picture.hosts]
+        if len(names) < 2:
+            self.say((" there is one machine", MUTED))
+            return
+        here = names.index(self.where()["host"])
+        self._host = names[(here + 1) % len(names)]
+        self.load()
+
+    def now_wall(self) -> float:
+        """The engine's clock, Unix seconds."""
+        return self._now.wall if self._now else time.time()
 
     def say(self, *parts: Part) -> None:
         """One line on what became of the last action."""
