@@ -29,7 +29,8 @@ TASKS: tuple[Task, ...] = (
     Task("pause-all", "Pause everything, and let it go on",
          "{runs.many} 1 {many-runs.yes} {runs.many} 2 {many-runs.yes}"),
     Task("roll-back", "Go on from an older checkpoint",
-         "{app.leave} longwatch checkpoints NAME --rollback N"),
+         "{run.stop} {confirm.yes} {runs.open} 4 {open-run.down} {open-run.rollback} {confirm.yes} "
+         "{run.start}"),
     Task("leave", "Leave, and come back to where it is by now", "{app.leave} longwatch"),
 )  # fmt: skip
 

@@ -148,7 +148,7 @@ def test_ten_tasks_by_keyboard_alone(project: Any, operator: Operator) -> None:
     task("log", log)
     task("why", why)
     task("pause-all", pause_all)
-    task("roll-back", lambda it: roll_back(it, longwatch))
+    task("roll-back", roll_back)
     task("leave", lambda it: come_back(it, longwatch))
     assert done == [one.name for one in TASKS]
     print(f"ten tasks in {time.monotonic() - started:.0f} s")
@@ -225,29 +225,37 @@ def _many(it: Operator, number: str, agent: str, status: str) -> None:
     it.until(f"{agent} {status}", lambda: it.status(agent) == status, "many-runs.yes")
 
 
-def roll_back(it: Operator, longwatch: str) -> None:
-    _leave(it)
-    it.press(f"{longwatch} stop walker", "Enter")
-    it.until("the end of walker", lambda: it.status("walker") == "stopped")
-    kept = it.project.json("checkpoints", "walker")["generations"]
-    oldest = min(item["generation"] for item in kept)
-    it.press(f"{longwatch} checkpoints walker --rollback {oldest}", "Enter")
-    it.until("the rollback", lambda: it.sees(f"starts from checkpoint {oldest}"))
-    it.press(f"clear; {longwatch} restart walker", "Enter")
+def roll_back(it: Operator) -> None:
+    it.find("walker")
+    it.press("run.stop")
+    it.until("the question whether", lambda: it.sees("Stop walker"))
+    it.until("the end of walker", lambda: it.status("walker") == "stopped", "confirm.yes")
+    it.press("runs.open")
+    it.until("its page", lambda: it.sees("1-8 pane"))
+    it.until("its checkpoints", lambda: it.sees("the very beginning"), "4")
+    it.press("open-run.bottom", "open-run.up", "open-run.rollback")
+    it.until("the question whether", lambda: it.sees("resume from checkpoint"))
+    oldest = it.screen.partition("resume from checkpoint ")[2].split("?")[0]
+    said = f"walker resumes from checkpoint {oldest}"
+    it.until("the rollback", lambda: it.sees(said), "confirm.yes")
+    it.press("run.start")
     it.until("walker at work", lambda: it.status("walker") == "running")
-    told = it.project.run("events").stdout
-    assert f"from checkpoint {oldest}" in told, told
+    told = it.project.json("why", "walker")["why"]
+    assert any(f"from checkpoint {oldest}" in line for line in told), told
+    it.until("the dashboard", lambda: it.sees("PROGRESS"), "open-run.back")
 
 
 def come_back(it: Operator, longwatch: str) -> None:
-    before = it.project.status_of("walker")["checkpoint"]["generation"]
+    before = _newest(it)
+    _leave(it)
+    it.until("its work to go on meanwhile", lambda: _newest(it) > before)
     it.press(f"clear; {longwatch}", "Enter")
     it.until("the dashboard again", lambda: it.sees("PROGRESS", "walker"))
     assert it.status("walker") == "running"
-    later = lambda: it.project.status_of("walker")["checkpoint"]["generation"] > before  # noqa: E731
-    it.until("its work to go on meanwhile", later)
-    _leave(it)
-    assert it.status("walker") == "running"
+
+
+def _newest(it: Operator) -> int:
+    return int(it.project.status_of("walker")["checkpoint"]["generation"])
 
 
 def _leave(it: Operator) -> None:
