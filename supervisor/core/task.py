@@ -19,6 +19,8 @@ NORMAL_PRIORITY = 4
 MAX_PAYLOAD_BYTES = 4 << 20
 """Of one payload or result, as UTF-8; what is larger belongs in a file that the payload names."""
 MAX_KEY_LENGTH = 200
+MAX_ABOUT = 160
+"""Characters of its payload that a list shows of a task."""
 MAX_NEXT = 10_000
 """Tasks that one completion may declare."""
 MAX_PROBLEM_LENGTH = 2_000
@@ -149,6 +151,22 @@ class Task:
     """Of its newest failed delivery."""
     group: str | None = None
     joins: tuple[Join, ...] = ()
+    about: str | None = None
+    """In a list: how its payload begins, MAX_ABOUT characters of JSON text. None: not looked at, or
+    it is a large one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Which tasks a list is about, and from which end."""
+
+    text: str = ""
+    """Only those with this in their id, key, problem or (small) payload, in any case of letters."""
+    newest_first: bool = False
+    """Not of delayed and leased ones: those are always in order of submission."""
+
+
+USUAL = Look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +188,8 @@ class Counts:
     leased: int = 0
     done: int = 0
     dead: int = 0
+    oldest_at: float | None = None
+    """When the oldest of the ready ones was submitted, Unix seconds."""
 
     @property
     def unfinished(self) -> int:

@@ -10,7 +10,17 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from supervisor.core.task import Counts, Lease, NewTask, Submitted, Task, TaskDetail, TaskState
+from supervisor.core.task import (
+    USUAL,
+    Counts,
+    Lease,
+    Look,
+    NewTask,
+    Submitted,
+    Task,
+    TaskDetail,
+    TaskState,
+)
 from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.queue.port import TaskFiles, TaskQueue
 
@@ -94,10 +104,16 @@ class ConnectingQueue:
         return await self._there.get(task_id)
 
     async def listed(
-        self, queue: str | None, state: TaskState, *, after: str = "", limit: int = 100
+        self,
+        queue: str | None,
+        state: TaskState,
+        *,
+        after: str = "",
+        limit: int = 100,
+        look: Look = USUAL,
     ) -> list[Task]:
         """See the port."""
-        return await self._there.listed(queue, state, after=after, limit=limit)
+        return await self._there.listed(queue, state, after=after, limit=limit, look=look)
 
     async def counts(self) -> dict[str, Counts]:
         """See the port."""

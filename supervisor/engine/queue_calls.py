@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from supervisor.core import task_events as t
 from supervisor.core.ids import MIN_SUFFIX, is_run_id, ulid
 from supervisor.core.pool import PoolSpec, entry, new_task
 from supervisor.core.record import to_plain
-from supervisor.core.task import MAX_PAYLOAD_BYTES, Counts, NewTask, Task, TaskState
+from supervisor.core.task import MAX_PAYLOAD_BYTES, Counts, Look, NewTask, Task, TaskState
 from supervisor.core.text import safe_text
 from supervisor.engine.params import flag, optional_text, text, whole
 from supervisor.protocol.bounded_json import parse_json
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 MAX_SUBMITTED = 5_000
 """Tasks in one call; who has more calls again."""
 MAX_LISTED = 1_000
+MAX_SOUGHT = 200
+"""Characters of a text that tasks are looked for by."""
 MAX_TOLD = 20
 """Ids that an event names."""
 
@@ -126,7 +129,8 @@ class QueueCalls:
                 "workers": engine.pools.workers(pool),
                 "busy": engine.pools.busy(pool.name),
                 "intake": pool.intake,
-                **_counted(counts.get(pool.name, Counts())),
+                **_shape(pool, pools),
+                **_counted(counts.get(pool.name, Counts()), engine.clock().wall),
                 **self._served(pool.name, counts.get(pool.name, Counts())),
             }
             for pool in pools.values()
@@ -135,7 +139,7 @@ class QueueCalls:
         rows += [
             {
                 "name": name, "pipeline": None, "workers": 0, "busy": 0, "intake": None,
-                **_counted(count),
+                **_counted(count, engine.clock().wall),
                 **self._served(name, count),
             }
             for name, count in counts.items()
@@ -166,7 +170,7 @@ class QueueCalls:
         return {"hosts": [{"name": n, **asdict(card)} for n, card in member.members().items()]}
 
     async def tasks(self, _connection: Connection, params: dict[str, Any]) -> Any:
-        """Tasks in one state, oldest first."""
+        """Tasks in one state, oldest first unless ``newest`` is set; with ``text`` only some."""
         state = text(params, "state", default="dead")
         if state not in {kind.value for kind in TaskState}:
             raise InvalidParamsError(f"state: expected one of {', '.join(TaskState)}")
@@ -175,6 +179,7 @@ class QueueCalls:
             TaskState(state),
             after=text(params, "after", default=""),
             limit=min(MAX_LISTED, whole(params, "limit", default=100, minimum=1)),
+            look=Look(text(params, "text", default="")[:MAX_SOUGHT], flag(params, "newest")),
         )
         return {"tasks": [task_report(task) for task in found]}
 
@@ -241,13 +246,25 @@ def _one_of(suffix: str, dead: list[Task]) -> str:
     )
 
 
-def _counted(counts: Counts) -> dict[str, int]:
+def _shape(pool: PoolSpec, pools: Mapping[str, PoolSpec]) -> dict[str, Any]:
+    """What the configuration says of a pool, beyond its name."""
+    return {
+        "configured": pool.workers,
+        "long_lived": pool.is_long_lived,
+        "next": pool.next,
+        "join": any(one.next == pool.name and one.is_next_join for one in pools.values()),
+    }
+
+
+def _counted(counts: Counts, now_wall: float) -> dict[str, Any]:
+    oldest = counts.oldest_at
     return {
         "ready": counts.ready,
         "delayed": counts.delayed,
         "leased": counts.leased,
         "done": counts.done,
         "dead": counts.dead,
+        "oldest_s": None if oldest is None else max(0.0, now_wall - oldest),
     }
 
 

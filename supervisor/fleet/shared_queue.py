@@ -17,8 +17,10 @@ from typing import Any
 
 from supervisor.core.ids import next_ulid
 from supervisor.core.task import (
+    USUAL,
     Counts,
     Lease,
+    Look,
     NewTask,
     Submitted,
     Task,
@@ -161,11 +163,17 @@ class SharedTaskQueue:
         return await self._replica.look(lambda scene: rows.detail(scene, task_id))
 
     async def listed(
-        self, queue: str | None, state: TaskState, *, after: str = "", limit: int = 100
+        self,
+        queue: str | None,
+        state: TaskState,
+        *,
+        after: str = "",
+        limit: int = 100,
+        look: Look = USUAL,
     ) -> list[Task]:
         """See the port; as this machine's copy has it."""
         return await self._replica.look(
-            lambda scene: rows.listed(scene, queue, state, after, limit)
+            lambda scene: rows.listed(scene, queue, state, (after, limit), look)
         )
 
     async def counts(self) -> dict[str, Counts]:

@@ -22,7 +22,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from supervisor.core.task import Counts, Lease, NewTask, Submitted, Task, TaskDetail, TaskState
+from supervisor.core.task import (
+    USUAL,
+    Counts,
+    Lease,
+    Look,
+    NewTask,
+    Submitted,
+    Task,
+    TaskDetail,
+    TaskState,
+)
 from supervisor.errors import RefusedError
 
 LEASE_S = 30.0
@@ -131,9 +141,16 @@ class TaskQueue(Protocol):
         ...
 
     async def listed(
-        self, queue: str | None, state: TaskState, *, after: str = "", limit: int = 100
+        self,
+        queue: str | None,
+        state: TaskState,
+        *,
+        after: str = "",
+        limit: int = 100,
+        look: Look = USUAL,
     ) -> list[Task]:
-        """Tasks in that state, oldest submission first, those behind the task ``after``."""
+        """Tasks in that state, oldest submission first, those behind the task ``after``; with a
+        ``look`` only some of them, or the newest first."""
         ...
 
     async def counts(self) -> dict[str, Counts]:

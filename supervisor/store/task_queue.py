@@ -17,8 +17,10 @@ from typing import TypeVar
 from supervisor.core.ids import next_ulid
 from supervisor.core.moment import Moment
 from supervisor.core.task import (
+    USUAL,
     Counts,
     Lease,
+    Look,
     NewTask,
     Submitted,
     Task,
@@ -142,10 +144,18 @@ class SqliteTaskQueue:
         return await self._read(lambda scene: rows.detail(scene, task_id))
 
     async def listed(
-        self, queue: str | None, state: TaskState, *, after: str = "", limit: int = 100
+        self,
+        queue: str | None,
+        state: TaskState,
+        *,
+        after: str = "",
+        limit: int = 100,
+        look: Look = USUAL,
     ) -> list[Task]:
         """See the port."""
-        return await self._read(lambda scene: rows.listed(scene, queue, state, after, limit))
+        return await self._read(
+            lambda scene: rows.listed(scene, queue, state, (after, limit), look)
+        )
 
     async def counts(self) -> dict[str, Counts]:
         """See the port."""

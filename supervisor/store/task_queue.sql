@@ -99,14 +99,58 @@ SELECT * FROM tasks INDEXED BY tasks_due WHERE due_mono IS NOT NULL AND state = 
 DELETE FROM tasks WHERE id = ? AND state = 'dead' RETURNING id;
 
 -- name: listed
-SELECT * FROM tasks WHERE state = :state AND seq > :after ORDER BY seq LIMIT :limit;
-
--- name: listed_of_queue
-SELECT * FROM tasks WHERE state = :state AND queue = :queue AND seq > :after
+-- The whole table in order of submission; states that have an index of their own come below.
+SELECT * FROM tasks NOT INDEXED WHERE state = :state AND seq > :after
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:text = '' OR instr(lower(
+        id || ' ' || ifnull(dedup, '') || ' ' || ifnull(problem, '') || ' ' || ifnull(payload, '')
+    ), :text) > 0)
 ORDER BY seq LIMIT :limit;
+
+-- name: listed_newest
+SELECT * FROM tasks NOT INDEXED WHERE state = :state AND seq < :after
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:text = '' OR instr(lower(
+        id || ' ' || ifnull(dedup, '') || ' ' || ifnull(problem, '') || ' ' || ifnull(payload, '')
+    ), :text) > 0)
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: listed_due
+-- Delayed or leased: not found by walking over a backlog of ready ones.
+SELECT * FROM tasks INDEXED BY tasks_due
+WHERE due_mono IS NOT NULL AND state = :state AND seq > :after
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:text = '' OR instr(lower(
+        id || ' ' || ifnull(dedup, '') || ' ' || ifnull(problem, '') || ' ' || ifnull(payload, '')
+    ), :text) > 0)
+ORDER BY seq LIMIT :limit;
+
+-- name: listed_dead
+SELECT * FROM tasks INDEXED BY tasks_dead WHERE state = 'dead' AND seq > :after
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:text = '' OR instr(lower(
+        id || ' ' || ifnull(dedup, '') || ' ' || ifnull(problem, '') || ' ' || ifnull(payload, '')
+    ), :text) > 0)
+ORDER BY seq LIMIT :limit;
+
+-- name: listed_dead_newest
+SELECT * FROM tasks INDEXED BY tasks_dead WHERE state = 'dead' AND seq < :after
+    AND (:queue IS NULL OR queue = :queue)
+    AND (:text = '' OR instr(lower(
+        id || ' ' || ifnull(dedup, '') || ' ' || ifnull(problem, '') || ' ' || ifnull(payload, '')
+    ), :text) > 0)
+ORDER BY seq DESC LIMIT :limit;
 
 -- name: counts
 SELECT queue, state, n FROM task_counts WHERE n > 0;
+
+-- name: oldest_ready
+-- The first of each priority: ten steps down the index, however long the queue is.
+WITH RECURSIVE priorities (n) AS (VALUES (0) UNION ALL SELECT n + 1 FROM priorities WHERE n < 9)
+SELECT min((
+    SELECT submitted_at FROM tasks INDEXED BY tasks_ready
+    WHERE state = 'ready' AND queue = ? AND priority = n ORDER BY seq LIMIT 1
+)) FROM priorities;
 
 -- name: forget_done
 DELETE FROM tasks WHERE seq IN (

@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from supervisor.core.moment import Moment
 from supervisor.core.record import from_plain, to_plain
 from supervisor.core.task import (
+    MAX_ABOUT,
     MAX_PROBLEM_LENGTH,
     UNFINISHED,
     Counts,
     Join,
     Lease,
+    Look,
     NewTask,
     Submitted,
     Task,
@@ -37,6 +39,13 @@ Row = sqlite3.Row
 SMALL = 1_000
 """Characters of a payload or result up to which it stands in the row of its task: moving the row
 then costs no further page, and more would make the narrow table a wide one."""
+NEVER = 2**62
+"""Behind every task."""
+_LISTS = {
+    TaskState.DELAYED: "listed_due",
+    TaskState.LEASED: "listed_due",
+    TaskState.DEAD: "listed_dead",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,15 +240,33 @@ def detail(scene: Scene, task_id: str) -> TaskDetail | None:
     return TaskDetail(task_of(row, scene.now), _payload(scene, row), result)
 
 
-def listed(scene: Scene, queue: str | None, state: TaskState, after: str, limit: int) -> list[Task]:
-    """Tasks in a state, in order of submission."""
+def listed(
+    scene: Scene, queue: str | None, state: TaskState, page: tuple[str, int], look: Look
+) -> list[Task]:
+    """Tasks in a state, in order of submission or the newest first.
+
+    ``page``: the task behind which it begins (empty: none), and how many at most.
+    """
+    after, limit = page
     behind = scene.run("one_task", after).fetchone() if after else None
-    values = {"state": state.value, "after": behind["seq"] if behind else 0, "limit": limit}
-    if queue is None:
-        rows = scene.run_named("listed", **values)
-    else:
-        rows = scene.run_named("listed_of_queue", queue=queue, **values)
-    return [task_of(row, scene.now) for row in rows]
+    start = NEVER if look.newest_first else 0
+    name = _LISTS.get(state, "listed")
+    if look.newest_first and state not in (TaskState.DELAYED, TaskState.LEASED):
+        name += "_newest"
+    rows = scene.run_named(
+        name,
+        state=state.value,
+        after=behind["seq"] if behind else start,
+        limit=limit,
+        queue=queue,
+        text=look.text.lower(),
+    )
+    return [replace(task_of(row, scene.now), about=_about(row)) for row in rows]
+
+
+def _about(row: Row) -> str | None:
+    text: str | None = row["payload"]
+    return None if text is None else text[:MAX_ABOUT]
 
 
 def counts(scene: Scene) -> dict[str, Counts]:
@@ -247,7 +274,15 @@ def counts(scene: Scene) -> dict[str, Counts]:
     found: dict[str, dict[str, int]] = {}
     for queue, state, number in scene.run("counts"):
         found.setdefault(queue, {})[state] = number
-    return {queue: Counts(**numbers) for queue, numbers in sorted(found.items())}
+    return {
+        queue: Counts(**numbers, oldest_at=_oldest_at(scene, queue) if "ready" in numbers else None)
+        for queue, numbers in sorted(found.items())
+    }
+
+
+def _oldest_at(scene: Scene, queue: str) -> float | None:
+    row = scene.run("oldest_ready", queue).fetchone()
+    return None if row[0] is None else float(row[0])
 
 
 def task_of(row: Row, now: Moment) -> Task:

@@ -107,7 +107,7 @@ class FleetLink:
             named.setdefault(host, []).append(plain)
         if named and all(host in self._links for host in named):
             return [(host, {**params, "names": names}) for host, names in named.items()]
-        if method in TO_ALL or params.get("all"):
+        if not said and (method in TO_ALL or params.get("all")):
             return [(host, dict(params)) for host in self._living()]
         host = said or self._living()[0]
         if host not in self._links:

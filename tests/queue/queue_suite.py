@@ -23,6 +23,7 @@ from supervisor.core.task import (
     MAX_PAYLOAD_BYTES,
     Join,
     Lease,
+    Look,
     NewTask,
     TaskState,
     join_key,
@@ -546,6 +547,34 @@ class QueueSuite:
             seen += [found.id for found in page]
         assert seen == [done.id for done in submitted]
         assert await backend.queue.listed("unknown", TaskState.READY) == []
+
+    async def test_tasks_are_found_by_what_they_carry_and_the_newest_come_first_when_asked(
+        self, backend: QueueBackend
+    ) -> None:
+        await backend.queue.submit(
+            [task({"path": "Lease-7.txt"}), task("b", key="k-LEASE"), task(3)]
+        )
+        ready = TaskState.READY
+        found = await backend.queue.listed(Q, ready, look=Look("lease"))
+        assert [one.about for one in found] == ['{"path":"Lease-7.txt"}', '"b"']
+        backwards = await backend.queue.listed(None, ready, limit=2, look=Look(newest_first=True))
+        assert [one.about for one in backwards] == ["3", '"b"']
+        rest = await backend.queue.listed(
+            Q, ready, after=backwards[-1].id, look=Look(newest_first=True)
+        )
+        assert [one.id for one in rest] == [found[0].id]
+        assert await backend.queue.listed(Q, TaskState.DEAD, look=Look("lease")) == []
+
+    async def test_the_oldest_that_waits_is_told_whatever_its_priority(
+        self, backend: QueueBackend
+    ) -> None:
+        await backend.queue.submit([task(1, priority=1), task(2, priority=9)])
+        (first,) = await backend.queue.listed(Q, TaskState.READY, limit=1)
+        assert (await backend.queue.counts())[Q].oldest_at == first.submitted_at
+        await one(backend.queue)
+        assert (await backend.queue.counts())[Q].oldest_at == first.submitted_at
+        await one(backend.queue)
+        assert (await backend.queue.counts())[Q].oldest_at is None
 
     async def test_done_tasks_are_forgotten_by_age_and_nothing_else_is(
         self, backend: QueueBackend
