@@ -283,7 +283,7 @@ def _settled(tally: Tally, _figures: Figures, event: e.RequestAnswered | e.Reque
 
 
 def _flagged(tally: Tally, figures: Figures, event: e.AnomalyFlagged) -> None:
-    if event.anomaly.id not in tally.anomalies:
+    if not event.is_muted and event.anomaly.id not in tally.anomalies:
         figures.anomalies += 1
         tally.anomalies = (*tally.anomalies, event.anomaly.id)[-KEPT_IDS:]
 

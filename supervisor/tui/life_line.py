@@ -45,6 +45,10 @@ class _Scale:
         self._begin, self._span = begin, end - begin
         self.cells = cells
 
+    def holds(self, at: float) -> bool:
+        """Whether that instant is within: an agent may claim any time."""
+        return 0 <= at - self._begin <= self._span
+
     def cell(self, at: float) -> int:
         """The cell of an instant; one outside is at the nearer edge."""
         share = (at - self._begin) / self._span
@@ -77,7 +81,8 @@ def _bar(state: RunState, scale: _Scale) -> list[Part]:
 def _marks(state: RunState, scale: _Scale) -> list[Part]:
     marks: list[Part] = [(" ", "")] * scale.cells
     for at, sign, style in _told(state):
-        marks[scale.cell(at)] = (sign, style)
+        if scale.holds(at):
+            marks[scale.cell(at)] = (sign, style)
     return marks
 
 

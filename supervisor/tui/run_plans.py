@@ -58,8 +58,9 @@ def plan_mute(state: RunState, kind: str) -> Plan:
     if not params["muted"]:
         return Plan("mute", params, f"{shown} flags the runs of {name} again")
     question = [
-        line(("Is ", TEXT), (shown, STRONG), (" no problem for ", TEXT), (name, STRONG),
-             ("?", TEXT)),
+        line(("Is this no problem for ", TEXT), (name, STRONG), ("?", TEXT)),
+        render.BLANK,
+        line((shown, STRONG)),
         render.BLANK,
         line(("Its runs, this one and later ones, show no flag for it and nobody is", MUTED)),
         line(("told. The event log still has each one.", MUTED)),

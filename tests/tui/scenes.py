@@ -76,7 +76,9 @@ SCENES: tuple[Scene, ...] = (
     Scene("request", "A question, with exactly what will be done.", ("i",), "rsync"),
     Scene("run", "One run: everything known of it.", SURVEY, "9DKT", world=survey_world),
     *(
-        Scene(f"run-{name}", shows, (*SURVEY, digit), until, survey_world, NARROW[:sizes])
+        Scene(
+            f"run-{name}", shows, (*SURVEY, digit), until, world=survey_world, sizes=NARROW[:sizes]
+        )
         for digit, name, sizes, shows, until in (
             ("2", "attempts", 1, "Its attempts: from where, how long, how each ended.", "SIGKILL"),
             ("3", "timeline", 2, "What happened to it.", "checkpoint 4"),
@@ -98,8 +100,8 @@ SCENES: tuple[Scene, ...] = (
         "Going back to a checkpoint.",
         (*SURVEY, "4", "j", "b"),
         "stops it first",
-        survey_world,
-        ("80x24",),
+        world=survey_world,
+        sizes=("80x24",),
     ),
     Scene(
         "why",

@@ -19,6 +19,7 @@ from supervisor.tui.screens.dashboard import Dashboard
 from supervisor.tui.screens.run import RunScreen
 from supervisor.tui.screens.why import WhyScreen
 from supervisor.tui.widgets.log_view import LogView
+from supervisor.tui.widgets.pick_list import PickList
 
 SMALL, LARGE = (80, 24), (200, 50)
 
@@ -184,13 +185,37 @@ async def test_going_back_while_a_process_lives_says_what_has_to_be_done_first()
         assert not it.backend.asked("rollback")
 
 
+async def test_the_marked_row_is_seen_without_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with page() as it:
+        await to_pane(it, "4", "← resumes here")
+        rows = it.app.screen.query_one("#pane-checkpoints", PickList)
+        marked = [
+            any(piece.style and piece.style.reverse for piece in rows.render_line(y))
+            for y in range(3)
+        ]
+        assert marked == [True, False, False]
+
+
+async def test_a_long_piece_of_evidence_is_shown_from_its_beginning_when_marked() -> None:
+    world = survey_world()
+    world.flag(RUN, -20, "long-one", "begin " + "and more of it " * 60 + "the end", "warning")
+    world.flag(RUN, -10, "short-one", "short", "warning")
+    async with page(world) as it:
+        text = await to_pane(it, "5", "long-one")
+        assert "begin and more" in text and "the end" not in text
+        await it.press("j")
+        await it.until(lambda: "the end" in it.text(), "all of it")
+        assert "begin and more" in it.text() and "warning  long-one" in it.text()
+
+
 async def test_a_kind_is_muted_once_confirmed_and_unmuted_at_once() -> None:
     async with page() as it:
         await to_pane(it, "5", "retry-spike")
         assert "muted" in row_with(it, "cold-cache") and "muted" not in row_with(it, "retry-spike")
         await it.press("j", "j", "m")
         await it.until(lambda: isinstance(it.app.screen, ConfirmScreen), "the question")
-        assert "retry-spike no problem for a-survey?" in it.text()
+        assert "Is this no problem for a-survey?" in it.text()
         await it.settle()
         await it.press("y")
         await it.until(lambda: it.backend.asked("mute"), "the call")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from textual.content import Content
 from textual.message import Message
 from textual.strip import Strip
+from textual.style import Style
 from textual.visual import Visual
 
 from supervisor.tui.widgets.lines import Lines
@@ -29,7 +30,7 @@ class PickList(Lines):
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002
         super().__init__(id=id)
-        self._owner: Sequence[str] = ()
+        self._owner: list[str] = []
         self.chosen: str | None = None
         """Key of what is marked; None when there is nothing."""
         self.is_active = True
@@ -37,14 +38,16 @@ class PickList(Lines):
 
     def fill(self, rows: Sequence[tuple[str, Content]]) -> None:
         """Show these; an empty key is a line that cannot be marked."""
+        before, cells = self.chosen, self._owner.count(self.chosen or "")
         self._owner = [key for key, _ in rows]
-        before = self.chosen
         if before not in self._owner:
             self.chosen = next((key for key in self._owner if key), None)
         self.set_lines([content for _, content in rows])
         self.refresh()
         if before != self.chosen:
             self.post_message(self.Chosen())
+        elif cells != self._owner.count(self.chosen or ""):
+            self.call_after_refresh(self._reveal)  # It was opened, and may end below the edge.
 
     def keys(self) -> list[str]:
         """What can be marked, in order."""
@@ -68,14 +71,23 @@ class PickList(Lines):
             return
         is_other = key != self.chosen
         self.chosen = key
-        top, height = self.scroll_offset.y, max(1, self.size.height)
-        if rows[0] < top or key == self.keys()[0]:
-            self.scroll_to(y=0 if key == self.keys()[0] else rows[0], animate=False)
-        elif rows[-1] >= top + height:
-            self.scroll_to(y=rows[-1] - height + 1, animate=False)
+        self._reveal()
         self.refresh()
         if is_other:
             self.post_message(self.Chosen())
+
+    def _reveal(self) -> None:
+        """Bring what is marked into view: all of it, or from its beginning."""
+        rows = [row for row, owner in enumerate(self._owner) if owner == self.chosen]
+        if not rows:
+            return
+        top, height = self.scroll_offset.y, max(1, self.size.height)
+        if self.chosen == self.keys()[0]:
+            self.scroll_to(y=0, animate=False)
+        elif rows[0] < top:
+            self.scroll_to(y=rows[0], animate=False)
+        elif rows[-1] >= top + height:
+            self.scroll_to(y=min(rows[0], rows[-1] - height + 1), animate=False)
 
     @property
     def page(self) -> int:
@@ -89,5 +101,7 @@ class PickList(Lines):
         if not owner or owner != self.chosen or not self.is_active:
             return super().render_line(y)
         style = self.visual_style + self.get_visual_style("pick-list--chosen")
+        if self.app.no_color:
+            style += Style(reverse=True)  # A background alone would be taken out.
         cut = self.lines[row].truncate(self.room, ellipsis=True)
         return Visual.to_strips(self, cut, self.room, 1, style, pad=True)[0]
