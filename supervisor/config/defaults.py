@@ -94,6 +94,12 @@ METRICS_FLUSH_INTERVAL_S: Final = 30.0
 """How often what was counted is stored: so much of the log is counted again after a kill."""
 EXPORT_INTERVAL_S: Final = 2.0
 """How often the exports are compared with the configuration, and one that failed is tried."""
+OTLP_INTERVAL_S: Final = 5.0
+"""How often ended spans are sent, as the batch processor of OpenTelemetry does."""
+OTLP_FIGURES_INTERVAL_S: Final = 60.0
+"""How often figures are sent, as its periodic reader does."""
+OTLP_SAVE_S: Final = 30.0
+"""How long what is open may go unsaved while nothing is sent."""
 SPIKE_WINDOW_S: Final = 600.0
 """Retries are compared in stretches of ten minutes: shorter ones hold too few to compare."""
 SPIKE_FACTOR: Final = 4.0

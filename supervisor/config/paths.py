@@ -116,6 +116,11 @@ class Project:
         return self.state_dir / "payloads"
 
     @property
+    def otlp_file(self) -> Path:
+        """Traces on their way to a collector."""
+        return self.state_dir / "otlp.json"
+
+    @property
     def outbox(self) -> Path:
         """What people still have to be told; see ``core.outbox``."""
         return self.state_dir / "notify.json"

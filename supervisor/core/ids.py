@@ -33,14 +33,15 @@ def next_ulid(unix_seconds: float, random_bits: int, newest: str) -> str:
     if made > newest:
         return made
     step = 1 + (random_bits & (2**STEP_BITS - 1))
-    return _encoded((_decoded(newest) + step) & (2**128 - 1))
+    return _encoded((number_of(newest) + step) & (2**128 - 1))
 
 
 def _encoded(value: int) -> str:
     return "".join(ALPHABET[value >> shift & 31] for shift in range(125, -1, -5))
 
 
-def _decoded(run_id: str) -> int:
+def number_of(run_id: str) -> int:
+    """The 128 bits of a run id."""
     value = 0
     for character in run_id:
         value = value << 5 | ALPHABET.index(character)

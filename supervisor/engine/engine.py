@@ -151,7 +151,7 @@ class Engine:
             ),
         )
         self.history = History(self.project, log, self.runs, self.clock)
-        self.metrics = Metrics(log, self.runs, self.clock)
+        self.metrics = Metrics(log, self.runs, self.clock, self.specs, self.feed)
         self._performer = Performer(
             self.project,
             self._keeper,
@@ -236,7 +236,6 @@ class Engine:
 
     def _start_keeper(self) -> None:
         """The keeper died: a new one, with a new engine, adopts the agents that it left."""
-
         engine = [sys.executable, "-P", "-m", "supervisor.engine", str(self.project.directory)]
         start_keeper(self.project.state_dir, self.project.directory, engine)
 
@@ -256,6 +255,7 @@ class Engine:
         for recorded in batch:
             self.notifier.see(recorded)
             self.metrics.see(recorded)
+            self.rounds.exports.see(recorded)
             run_id = recorded.run_id
             state = self.runs.state(run_id) if run_id else None
             if state is None:

@@ -7,15 +7,17 @@ collector is a word in ``longwatch metrics`` and in the log, and is tried again.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 from supervisor.config.defaults import EXPORT_INTERVAL_S
 from supervisor.config.metrics import MetricsSection, address_of
+from supervisor.core.events import Recorded
 from supervisor.core.run import FINAL
 from supervisor.engine.prometheus import Standing, exposition
 from supervisor.engine.scrape import ScrapeServer
+from supervisor.engine.traces import Traces
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
@@ -28,6 +30,9 @@ class Exports:
         self._engine = engine
         self._server: ScrapeServer | None = None
         self._served: str | None = None
+        self._traces: Traces | None = None
+        self._sending: asyncio.Task[None] | None = None
+        self._sent_to: tuple[str | None, str | None] = (None, None)
         self.problems: dict[str, str] = {}
         """By name of the setting: why it is not in force."""
 
@@ -36,10 +41,54 @@ class Exports:
         while True:
             settings = self._engine.specs.metrics
             await self._follow_prometheus(settings)
+            await self._follow_otlp(settings)
             await asyncio.sleep(EXPORT_INTERVAL_S)
 
+    def see(self, recorded: Recorded) -> None:
+        """An event was stored."""
+        if self._traces is not None:
+            self._traces.see(recorded)
+
     async def close(self) -> None:
-        """Serve no more."""
+        """Serve and send no more; what was not sent is kept."""
+        await self._close_prometheus()
+        if self._traces is not None:
+            await self._stop_sending()
+            await self._traces.save()
+
+    async def _stop_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+            self._sending = None
+
+    async def _follow_otlp(self, settings: MetricsSection) -> None:
+        wanted = (settings.otlp, settings.otlp_headers_env)
+        if self._sending is not None and self._sending.done():
+            error = self._sending.exception()  # A bug of ours: said, and tried again.
+            self.tell("otlp", f"{type(error).__name__}: {error}")
+            self._sending = None
+        elif wanted == self._sent_to:
+            return
+        self._sent_to = wanted
+        await self._stop_sending()
+        if settings.otlp is None:
+            if self._traces is not None:
+                await self._traces.forget()
+            self._traces = None
+            self.tell("otlp", None)
+            return
+        if not await _can_import("supervisor.engine.otlp"):
+            self._sent_to = (None, None)
+            self.tell("otlp", "not installed: pip install 'longwatch[otel]'")
+            return
+        if self._traces is None:
+            traces = Traces(self._engine, lambda problem: self.tell("otlp", problem))
+            self._traces = traces
+            await traces.open()
+        self._sending = asyncio.create_task(self._traces.follow(settings))
+
+    async def _close_prometheus(self) -> None:
         if self._server is not None:
             await self._server.close()
             self._server, self._served = None, None
@@ -57,12 +106,12 @@ class Exports:
     async def _follow_prometheus(self, settings: MetricsSection) -> None:
         if settings.prometheus == self._served:
             return
-        await self.close()
+        await self._close_prometheus()
         address = address_of(settings)
         if address is None:
             self.tell("prometheus", None)
             return
-        if importlib.util.find_spec("prometheus_client") is None:
+        if not await _can_import("prometheus_client.openmetrics.exposition"):
             self.tell("prometheus", "not installed: pip install 'longwatch[prometheus]'")
             return
         server = ScrapeServer(address, self._scraped)
@@ -94,3 +143,12 @@ class Exports:
             return
         self.problems[name] = problem
         sys.stderr.write(f"longwatch engine: metrics: {name}: {problem}\n")
+
+
+async def _can_import(name: str) -> bool:
+    """Import it where it does not hold up the loop; whether it is installed."""
+    try:
+        await asyncio.to_thread(importlib.import_module, name)
+    except ImportError:
+        return False
+    return True

@@ -8,6 +8,7 @@ that takes nothing costs no figure, only memory: counting goes on.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +19,22 @@ from supervisor.config.defaults import (
     METRICS_RETENTION_H,
 )
 from supervisor.core.events import Recorded
+from supervisor.core.facts import Fact, Noticed
 from supervisor.core.figures import HOUR_S, Figures
 from supervisor.core.metrics import Key, Ledger
 from supervisor.core.metrics_report import Piece
 from supervisor.core.moment import Moment
-from supervisor.core.record import canonical
+from supervisor.core.record import RecordError, canonical, from_plain
+from supervisor.core.run import Anomaly
+from supervisor.core.spikes import Book, Terms, Watched, see
 from supervisor.engine.runs import Runs
+from supervisor.engine.specs import Specs
 from supervisor.store import reading
 from supervisor.store.event_log import SqliteEventLog
 from supervisor.store.metrics_table import Addition, MetricsTable
 
+SPIKE = "retry-spike"
+"""Kind of the anomaly."""
 PAGE = 1_000
 """Events read at once while counting catches up: some 20 ms of a thread."""
 PAGE_PAUSE_S = 0.02
@@ -45,7 +52,18 @@ class _Flown:
 class Metrics:
     """One per engine; ``recover`` before anything is seen, then ``follow`` as a round."""
 
-    def __init__(self, log: SqliteEventLog, runs: Runs, clock: Callable[[], Moment]) -> None:
+    def __init__(
+        self,
+        log: SqliteEventLog,
+        runs: Runs,
+        clock: Callable[[], Moment],
+        specs: Specs,
+        feed: Callable[[str, Fact], object],
+    ) -> None:
+        self._specs = specs
+        self._feed = feed
+        self._book: Book = {}
+        """What is usual of each agent."""
         self._log = log
         self._runs = runs
         self._clock = clock
@@ -72,6 +90,7 @@ class Metrics:
             await self._table.reset()
             return
         self._seq, self.since = kept.seq, kept.since
+        self._book = _book_of(kept.record)
         self._ledger = Ledger(kept.tallies, self._runs.published_state)
         self.totals = await self._table.totals()
         if self._log.durable_seq - self._seq <= PAGE:
@@ -88,18 +107,23 @@ class Metrics:
         while True:
             await self.flush()
             await self._compact()
-            await asyncio.sleep(METRICS_FLUSH_INTERVAL_S)
+            window_s = self._specs.metrics.spike_window
+            await asyncio.sleep(min(METRICS_FLUSH_INTERVAL_S, max(1.0, window_s / 4)))
 
     async def flush(self) -> None:
         """Store what was counted; waits as long as nothing can be stored."""
         figures, tallies = self._ledger.take()
         if not figures and not tallies and self._seq == self._flown.seq:
             return
+        lately: dict[str, Figures] = {}
         for (agent, _hour), more in figures.items():
             self.totals.setdefault(agent, Figures()).add(more)
+            lately.setdefault(agent, Figures()).add(more)
+        if self._is_live:
+            self._look_for_spikes(lately)
         self._flown = _Flown(self._seq, figures)
         records = {run_id: canonical(t) if t else None for run_id, t in tallies.items()}
-        addition = Addition(self._seq, self.since, "{}", figures, records)
+        addition = Addition(self._seq, self.since, canonical(self._book), figures, records)
         was_there = await self._table.add(addition)
         if not was_there and self._ledger.tallies:
             await self._store_all()
@@ -150,13 +174,37 @@ class Metrics:
                 await self.flush()
                 await asyncio.sleep(PAGE_PAUSE_S)
 
+    def _look_for_spikes(self, lately: dict[str, Figures]) -> None:
+        """Flag what is unusual on the newest living run of the agent."""
+        settings, now = self._specs.metrics, self._clock().wall
+        terms = Terms(settings.spike_window, settings.spike_factor, settings.spike_minimum)
+        for agent, figures in lately.items():
+            for spike in see(self._book, agent, figures, now, terms):
+                living = [state.id for state in self._runs.active() if state.agent == agent]
+                if living:
+                    name = f"{SPIKE}:{spike.key}"
+                    words = spike.message
+                    anomaly = Anomaly(name, SPIKE, "warning", words, now, "longwatch")
+                    self._feed(max(living), Noticed(anomaly))
+
     async def _store_all(self) -> None:
         """The file is a new one: it has to hold every tally."""
         records: dict[str, str | None] = {
             run_id: canonical(tally) for run_id, tally in self._ledger.tallies.items()
         }
-        await self._table.add(Addition(self._seq, self.since, "{}", {}, records))
+        await self._table.add(Addition(self._seq, self.since, canonical(self._book), {}, records))
 
     async def _compact(self) -> None:
         now_h = int(self._clock().wall // HOUR_S)
         await self._table.compact(now_h - METRICS_DAYS_AFTER_H, now_h - METRICS_RETENTION_H)
+
+
+def _book_of(record: str) -> Book:
+    """What is usual, as it was stored; anything else is no history yet."""
+    try:
+        return {
+            agent: {what: from_plain(Watched, one) for what, one in found.items()}
+            for agent, found in json.loads(record).items()
+        }
+    except (RecordError, ValueError, AttributeError):
+        return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -85,3 +86,46 @@ def test_a_day_an_hour_and_an_agent_that_is_unknown(project: Any) -> None:
     assert project.json("metrics", "--agent", "nobody", check=1)["rows"] == []
     refused = project.run("metrics", "--since", "soon", check=2)
     assert "soon" in refused.stderr and "Traceback" not in refused.stderr
+
+
+def test_a_spike_of_retries_against_the_agents_own_history_is_an_anomaly(project: Any) -> None:
+    project.configure(
+        """
+[metrics]
+spike_window = "1s"
+[agents.caller]
+command = ["{python}", "-c", '''
+import itertools, json, os, pathlib, time
+room, retries = pathlib.Path(os.environ["LONGWATCH_RUN_DIR"]), 0
+for n in itertools.count():
+    time.sleep(0.2)
+    retries += 40 if (room / "storm").exists() else n % 5 == 0
+    said = {"status": "working", "services": {"web": {"calls": n, "retries": retries}}}
+    (room / "p.tmp-1-1").write_text(json.dumps(said))
+    (room / "p.tmp-1-1").rename(room / "progress.json")
+''']
+"""
+    )
+    project.run("up")
+    project.run("start", "caller")
+    run = project.wait_for("caller", "running")
+
+    def windows() -> int:
+        with sqlite3.connect(
+            f"file:{project.directory}/.longwatch/state.db?mode=ro", uri=True
+        ) as d:
+            found = d.execute("SELECT record FROM metrics_state").fetchone()
+        book = json.loads(found[0]) if found else {}
+        return book.get("caller", {}).get("web", {}).get("seen", 0)
+
+    project.wait("a history", lambda: windows() >= 8)
+    assert not project.status_of("caller")["anomalies"]
+    (project.run_dir(run) / "storm").touch()
+
+    def flagged() -> Any:
+        found = project.status_of("caller")["anomalies"]
+        return [one for one in found if one["kind"] == "retry-spike"]
+
+    anomaly = project.wait("the anomaly", flagged)[0]
+    assert "retried calls to web" in anomaly["message"] and "usual" in anomaly["message"]
+    assert anomaly["source"] == "longwatch"
