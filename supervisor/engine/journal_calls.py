@@ -19,6 +19,7 @@ from supervisor.protocol.journal import (
     JOURNAL_NAME,
     JournalLine,
     journal_lines,
+    preview_of_file,
     read_journal,
 )
 from supervisor.protocol.problem import Problem
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 PAGE_LIMIT = 5000
 """Lines in one reply: at most some megabytes."""
+FILES_SHOWN = 200
+"""Large results of which a reply shows the beginning; each is a file to open."""
 PREVIEW_SHOWN = 400
 """Characters of a result or an error that are sent."""
 
@@ -54,6 +57,7 @@ class JournalCalls:
         last = min(whole(params, "last", default=0), PAGE_LIMIT)
         page = [line for line in lines if line.number > after]
         page = page[-last:] if last else page[:limit]
+        page = await asyncio.to_thread(_with_files, self._engine.project.run_dir(state.id), page)
         return {
             "id": state.id,
             "agent": state.agent,
@@ -113,6 +117,15 @@ class JournalCalls:
         if isinstance(lines, Problem):
             raise _refusal(state, f"its journal cannot be read: {lines}", f"See {run_dir}")
         return lines
+
+
+def _with_files(run_dir: Path, lines: list[JournalLine]) -> list[JournalLine]:
+    """The lines with a short view of large results, those of the newest that have one."""
+    large = {line.number for line in [line for line in lines if line.file][-FILES_SHOWN:]}
+    return [
+        replace(line, preview=preview_of_file(run_dir, line)) if line.number in large else line
+        for line in lines
+    ]
 
 
 def _keep_copy(run_dir: Path, kept: str) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from supervisor.protocol.bounded_json import Bounds
 from supervisor.protocol.problem import Problem
-from supervisor.protocol.safe_files import parse_object, read_bytes
+from supervisor.protocol.safe_files import parse_object, peek_bytes, read_bytes
 
 JOURNAL_NAME = "journal.jsonl"
 WANT_NAME = "journal.want"
@@ -58,6 +58,8 @@ class JournalLine:
     """Unix seconds when it was written; None where it does not say."""
     preview: str = ""
     retryable: bool | None = None
+    file: str = ""
+    """Where a large result is, below the run directory, as the agent wrote it."""
 
 
 def read_journal(run_dir: Path) -> list[JournalLine] | Problem:
@@ -180,7 +182,22 @@ def _line(number: int, offset: int, entry: dict[str, Any], state: str) -> Journa
         float(at) if isinstance(at, (int, float)) and 0 <= at < MAX_AT else None,
         _preview(entry),
         retryable if isinstance(retryable, bool) else None,
+        _file(entry),
     )
+
+
+def _file(entry: dict[str, Any]) -> str:
+    name = entry.get("result_file")
+    return name if isinstance(name, str) and len(name) <= TEXT_LIMIT else ""
+
+
+def preview_of_file(run_dir: Path, line: JournalLine) -> str:
+    """The beginning of a large result, how large it is, and where; blocks for one read."""
+    peeked = peek_bytes(run_dir, line.file, PREVIEW_LIMIT)
+    if isinstance(peeked, Problem):
+        return f"in {line.file}, which cannot be read: {peeked}"
+    head, size = peeked
+    return f"{size} bytes in {line.file}: {head.decode('utf-8', 'replace')}"
 
 
 def _preview(entry: dict[str, Any]) -> str:

@@ -77,6 +77,23 @@ def read_bytes(
         return _problem_of(error, name, directory)
 
 
+def peek_bytes(
+    directory: str | os.PathLike[str], name: str, count: int
+) -> tuple[bytes, int] | Problem:
+    """The first ``count`` bytes of such a file, whatever its size, and its size."""
+    if problem := unfit_name(name):
+        return problem
+    try:
+        with open_parent(directory, name) as (parent, last):
+            fd = os.open(last, _FILE_FLAGS, dir_fd=parent)
+        try:
+            return _not_ours(os.fstat(fd)) or (os.read(fd, count), os.fstat(fd).st_size)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        return _problem_of(error, name, directory)
+
+
 def read_object(
     directory: str | os.PathLike[str],
     name: str,
@@ -124,13 +141,20 @@ def open_parent(directory: str | os.PathLike[str], name: str) -> Iterator[tuple[
         os.close(fd)
 
 
-def _read_open(fd: int, limit_bytes: int) -> bytes | Problem:
-    found = os.fstat(fd)
+def _not_ours(found: os.stat_result) -> Problem | None:
+    """Why what was opened is not read at all."""
     if not stat.S_ISREG(found.st_mode):
         kind = next((text for is_kind, text in _KINDS if is_kind(found.st_mode)), "no file")
         return Problem("unsafe", "", kind, "a regular file")
     if found.st_uid != os.geteuid():
         return Problem("unsafe", "", f"a file of user {found.st_uid}", "a file of our own user")
+    return None
+
+
+def _read_open(fd: int, limit_bytes: int) -> bytes | Problem:
+    found = os.fstat(fd)
+    if problem := _not_ours(found):
+        return problem
     expected = f"at most {limit_bytes} bytes"
     if found.st_size > limit_bytes:
         return Problem("too-large", "", f"{found.st_size} bytes", expected)

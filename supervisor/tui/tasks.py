@@ -25,7 +25,7 @@ TASKS: tuple[Task, ...] = (
     Task("stop", "Stop a run", "{run.stop} {confirm.yes}"),
     Task("restart", "Try a failed one again", "{run.restart} {confirm.yes}"),
     Task("log", "Read its log and search in it", "{run.log} {log.search} word Enter {log.next}"),
-    Task("why", "See why it waits", "{runs.open}"),
+    Task("why", "See why it waits", "{run.why}"),
     Task("pause-all", "Pause everything, and let it go on",
          "{runs.many} 1 {many-runs.yes} {runs.many} 2 {many-runs.yes}"),
     Task("roll-back", "Go on from an older checkpoint",

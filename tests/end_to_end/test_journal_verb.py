@@ -96,6 +96,25 @@ def test_the_journal_of_a_living_run_is_shown_but_not_cut(project: Any) -> None:
     assert "no durable steps yet" in project.run("journal", "slow").stdout
 
 
+def test_a_large_result_is_shown_by_its_beginning_without_a_secret_in_it(project: Any) -> None:
+    project.script(
+        "agent.py",
+        "import os\nfrom supervisor.agent import Agent\n"
+        "def load():\n    return 'key ' + os.environ['API_TOKEN'] + ' x' * 300_000\n"
+        "with Agent() as agent:\n    agent.step(load)\n",
+    )
+    project.configure(
+        '[agents.large]\ncommand = ["{python}", "agent.py"]\n'
+        'env = { API_TOKEN = "hush-hush-hush" }\n'
+    )
+    project.run("up")
+    project.run("start", "large")
+    project.wait_for("large", "succeeded", "failed")
+    [step] = project.json("journal", "large")["steps"]
+    assert "600020 bytes in results/" in step["preview"] and " x x x" in step["preview"]
+    assert step["file"].startswith("results/") and "hush" not in step["preview"]
+
+
 def test_a_damaged_line_is_shown_and_can_be_cut_away(project: Any) -> None:
     run = begin(project)
     path = project.run_dir(run) / "journal.jsonl"

@@ -206,9 +206,9 @@ def log(it: Operator) -> None:
 
 def why(it: Operator) -> None:
     it.find("later")
-    it.press("runs.open")
-    it.until("why, and when it goes on", lambda: it.sees("next try in", "exit status 75"))
-    it.until("the dashboard", lambda: it.sees("PROGRESS"), "open-run.back")
+    it.press("run.why")
+    it.until("why, and when it goes on", lambda: it.sees("later is", "next:", "exit status 75"))
+    it.until("the dashboard", lambda: not it.sees("next:") and it.sees("PROGRESS"), "why.back")
 
 
 def pause_all(it: Operator) -> None:

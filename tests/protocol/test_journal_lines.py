@@ -7,10 +7,17 @@ import random
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from supervisor.agent.fence import Fence
 from supervisor.agent.journal import Journal, format_line
 from supervisor.agent.run_files import RunFiles
-from supervisor.protocol.journal import journal_lines, read_journal
+from supervisor.protocol.journal import (
+    JournalLine,
+    journal_lines,
+    preview_of_file,
+    read_journal,
+)
 
 EPOCH = 9
 
@@ -66,3 +73,24 @@ def test_each_line_knows_its_place_in_the_file() -> None:
     assert [line.number for line in lines] == [1, 2, 3, 4, 5, 6]
     assert [line.offset for line in lines] == [sum(map(len, pieces[:n])) for n in range(6)]
     assert lines[-1].state == "torn"
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "results/link", "results", "fifo"])
+def test_a_large_result_is_looked_for_nowhere_but_in_the_run_directory(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_text("hush hush")
+    run_dir = tmp_path / "run"
+    (run_dir / "results").mkdir(parents=True)
+    (run_dir / "results" / "link").symlink_to(tmp_path / "secret")
+    os.mkfifo(run_dir / "fifo")
+    line = JournalLine(1, 0, "done", name="big", file=name)
+    preview = preview_of_file(run_dir, line)
+    assert "cannot be read" in preview and "hush" not in preview and "root" not in preview
+
+
+def test_a_large_result_shows_its_size_and_its_beginning(tmp_path: Path) -> None:
+    (tmp_path / "big.json").write_text('"' + "word " * 200_000 + '"')
+    preview = preview_of_file(tmp_path, JournalLine(1, 0, "done", file="big.json"))
+    assert preview.startswith('1000002 bytes in big.json: "word word')
+    assert len(preview) < 2100

@@ -101,12 +101,20 @@ def _step(
     return {**made, **known, "preview": preview, "retryable": None, **more}
 
 
+LARGE = '391002 bytes in results/4f1c.json: "The second half'
 STEPS = [
     _step(1, "done", "fetch_index", -5395, '{"pages": 40}', epoch=1),
     _step(2, "done", "read", -4896, '{"title": "Annual report", "words": 5120}', scope="read[0]"),
     _step(3, "open", "read", -4300, "TimeoutError: no answer within 30 s", scope="read[11]"),
     _step(4, "done", "read", -4280, '"in three words"', scope="read[11]", epoch=2),
-    _step(5, "done", "summarise", -3000, "in results/4f1c.json", epoch=2),
+    _step(
+        5,
+        "done",
+        "summarise",
+        -3000,
+        '391002 bytes in results/4f1c.json: "The second half',
+        epoch=2,
+    ),
     _step(6, "failed", "publish_draft", -2990, "PermissionError: /srv/share is read-only", epoch=2),
     _step(7, "value", "sleep()", -2500, "1772457500.0", epoch=2),
     _step(8, "outdated", "read", -2410, '"words"', scope="read[29]", epoch=2),
