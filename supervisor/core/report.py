@@ -18,6 +18,7 @@ from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.mute import is_muted
 from supervisor.core.record import to_plain
+from supervisor.core.risk import risk_of
 from supervisor.core.run import ALIVE, FINAL, Anomaly, Request, RunState, Wake
 from supervisor.core.stage_times import seconds_in
 from supervisor.core.task import TaskRef
@@ -81,6 +82,7 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
 
 def request_report(state: RunState, request: Request) -> dict[str, Any]:
     """One entry of ``requests --json``."""
+    risk = risk_of(request)
     return {
         "id": request.id,
         "run": state.id,
@@ -101,6 +103,7 @@ def request_report(state: RunState, request: Request) -> dict[str, Any]:
         "waiting_since": rfc3339(request.created_at),
         "reminded": request.reminded,
         "overdue": request.is_overdue,
+        "risk": {"level": risk.word, "why": risk.why},
     }
 
 

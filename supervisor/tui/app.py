@@ -31,12 +31,18 @@ from supervisor.tui.fleet import make_link
 from supervisor.tui.following import Following
 from supervisor.tui.guard import GuardedDriver
 from supervisor.tui.link import Backend, CallError
-from supervisor.tui.messages import AnswerWanted, LogWanted, PictureWanted, RevokeWanted
+from supervisor.tui.messages import (
+    AnswerWanted,
+    LogWanted,
+    PictureWanted,
+    RequestWanted,
+    RevokeWanted,
+)
 from supervisor.tui.model import Need, Picture, need_after, open_requests
 from supervisor.tui.palette import Commands
 from supervisor.tui.places import make_place
 from supervisor.tui.render import Part
-from supervisor.tui.screens.base import PictureScreen, Questioning
+from supervisor.tui.screens.base import Answering, PictureScreen, Questioning
 from supervisor.tui.screens.dashboard import Dashboard
 from supervisor.tui.settings import USUAL, Settings
 from supervisor.tui.tail import Tail
@@ -232,6 +238,10 @@ class LongwatchApp(CarryingApp):
         """Send the answer; it carries the hash of what was shown."""
         self.run_worker(self._answer(message), name="answer")
 
+    def on_request_wanted(self, message: RequestWanted) -> None:
+        """Show it by itself."""
+        self.command_request(message.run_id, message.request_id)
+
     async def _answer(self, message: AnswerWanted) -> None:
         from supervisor.tui.screens.request import RequestScreen
 
@@ -242,6 +252,8 @@ class LongwatchApp(CarryingApp):
         except CallError as error:
             if screen is not None:
                 screen.refused(error.what, error.code, error.fix)
+            elif isinstance(self.screen, Answering):
+                self.screen.answer_refused(request, f"{error.what} {error.fix}")
             else:
                 self.say((f" {request.id} not answered: {error.what}", theme.BAD))
             return
@@ -341,7 +353,7 @@ class LongwatchApp(CarryingApp):
     def action_go(self, place: str) -> None:
         """To another screen; from one of them to the next without piling them up."""
         state, agent = self._here()
-        made = make_place(place, state, agent)
+        made = make_place(place, state, agent, self._clock)
         if type(self.screen) is type(made):
             return
         self.push_screen(made)

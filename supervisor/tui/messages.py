@@ -38,6 +38,15 @@ class AnswerWanted(Message):
         self.decision = decision
 
 
+class RequestWanted(Message):
+    """Show this request by itself."""
+
+    def __init__(self, run_id: str, request_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self.request_id = request_id
+
+
 class RevokeWanted(Message):
     """End this rule; it asks first."""
 

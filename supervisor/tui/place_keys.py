@@ -11,16 +11,20 @@ SERVICES = "services"
 METRICS = "metrics"
 EVENTS = "events"
 PAST = "past"
+INBOX = "inbox"
 
 SCOPES: dict[str, str] = {
     SERVICES: "Among the services",
     METRICS: "In the metrics",
     EVENTS: "Among the events",
     PAST: "In the past",
+    INBOX: "In the inbox",
 }
 """Scopes of these screens. What works everywhere works in each of them too."""
 
 EVERYWHERE_KEYS: tuple[Key, ...] = (
+    Key("app.questions", "I", "go('inbox')", "inbox", "Every open question of every run, by risk "
+        "and age", "everywhere"),
     Key("app.services", "S", "go('services')", "services", "External services: breakers, failures, "
         "retries, limits", "everywhere"),
     Key("app.metrics", "M", "go('metrics')", "metrics", "Metrics: completions, durations, retries, "
@@ -52,6 +56,24 @@ def _moving(scope: str, thing: str) -> tuple[Key, ...]:
 
 KEYS: tuple[Key, ...] = (
     *_moving(SERVICES, "service"),
+    Key("inbox.allow", "y", "allow", "yes", "Approve exactly what is shown", INBOX, 1),
+    Key("inbox.deny", "n", "deny", "no", "Deny", INBOX, 2),
+    Key("inbox.option", "1,2,3,4,5,6,7,8,9", "option", "choose", "Choose the option of that number",
+        INBOX, 3, "1-9"),
+    Key("inbox.open", "enter", "open", "open", "The question by itself: to write a text, fill in a "
+        "form or add a comment", INBOX, 4, "Enter"),
+    Key("inbox.always", "a", "always", "always", "Approve this and every later request of this "
+        "agent that is exactly the same (asks first)", INBOX, 7),
+    Key("inbox.order", "s", "order", "order", "By risk and then age, or by age alone", INBOX, 6),
+    Key("inbox.up", "up,k", "up", "up", "One question up", INBOX, shown="↑ k"),
+    Key("inbox.down", "down,j", "down", "down", "One question down", INBOX, shown="↓ j"),
+    Key("inbox.read-on", "space,pagedown", "read_on", "read on", "One page down in the question",
+        INBOX, 5, "Space"),
+    Key("inbox.read-back", "pageup", "read_back", "read back", "One page up in it", INBOX,
+        shown="PgUp"),
+    Key("inbox.top", "home,g", "top", "first", "The first question", INBOX, shown="Home g"),
+    Key("inbox.bottom", "end,G", "bottom", "last", "The last question", INBOX, shown="End G"),
+    Key("inbox.back", "escape", "back", "back", "Back", INBOX, 9, "Esc"),
     Key("metrics.period", "p", "period", "period", "The last 24 hours, 7 days, 30 days",
         METRICS, 1),
     Key("metrics.next", "right,n", "agent(1)", "next agent", "The next agent; after the last one "

@@ -5,13 +5,21 @@ The first picture must not pay for screens that nobody has asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from supervisor.core.run import RunState
 from supervisor.tui.screens.base import PictureScreen
 
 
-def make_place(name: str, state: RunState | None, agent: str | None) -> PictureScreen:
+def make_place(
+    name: str, state: RunState | None, agent: str | None, clock: Callable[[], float]
+) -> PictureScreen:
     """The screen of that name; ``state`` and ``agent`` are what a key means where one stands."""
     del state, agent
+    if name == "inbox":
+        from supervisor.tui.screens.inbox import InboxScreen
+
+        return InboxScreen(clock)
     if name == "services":
         from supervisor.tui.screens.services import ServicesScreen
 

@@ -14,7 +14,7 @@ from typing import Any
 from textual.content import Content
 
 from supervisor.core.describe import exact_json, redacted_words
-from supervisor.core.edited import is_all_proposed, is_json, proposed_text
+from supervisor.core.edited import difference, is_all_proposed, is_json, proposed_text
 from supervisor.core.moment import Moment
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
@@ -31,6 +31,8 @@ KIND_WORDS = {
     "edit": "asks you to edit a text",
     "form": "asks you to fill in a form",
 }
+REPLACED = (("old_string", "new_string"), ("old", "new"), ("before", "after"))
+"""Keys of an action that takes one text for another: as coding agents name them."""
 _LABEL_CELLS = 10
 
 
@@ -109,6 +111,35 @@ def _action_lines(run: RunState, request: Request, width: int) -> list[Content]:
     lines += exact_lines(action, width)
     if isinstance(action, dict) and "cwd" not in action and "argv" in action:
         lines += _field_lines("run from", run.spec.cwd, width)
+    return lines + _replaced_lines(action, width)
+
+
+def proposed_lines(request: Request, width: int) -> list[Content]:
+    """The text of an ``edit`` that stands nowhere else in ``body_lines``."""
+    if not is_all_proposed(request.action):
+        return []
+    return _text_lines(proposed_text(request.action), width)
+
+
+def _replaced_lines(action: Any, width: int) -> list[Content]:
+    """The same as a difference, where one text is put in the place of another."""
+    if not isinstance(action, dict):
+        return []
+    for old, new in REPLACED:
+        before, after = action.get(old), action.get(new)
+        if isinstance(before, str) and isinstance(after, str):
+            told = line((f"the same as a difference, from {old} to {new}", MUTED))
+            changed = difference_lines(before, after, width)
+            return [render.BLANK, told, *(changed or [line(("  they are the same", MUTED))])]
+    return []
+
+
+def difference_lines(before: str, after: str, width: int) -> list[Content]:
+    """What was changed, a sign and a colour for each line; empty when nothing was."""
+    lines: list[Content] = []
+    for text in difference(before, after):
+        style = {"+": theme.DONE, "-": theme.BAD, "@": theme.FAINT}.get(text[:1], MUTED)
+        lines += [line(("  ", ""), (part, style)) for part in render.chop(text, width - 2)]
     return lines
 
 

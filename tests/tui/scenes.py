@@ -16,6 +16,7 @@ from tui_history import told_world
 from tui_places import places_world
 from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
+from tui_worlds import asking_world
 
 from supervisor.core import events as e
 from supervisor.core.progress import Stage, Step
@@ -150,6 +151,14 @@ SCENES: tuple[Scene, ...] = (
         "13:50:01",
         world=told_world,
     ),
+    Scene(
+        "inbox",
+        "Every question of every run, what a yes would risk, and the whole of it.",
+        ("I",),
+        "by risk",
+        world=asking_world,
+    ),
+    Scene("inbox-empty", "Nothing waits for anybody.", ("I",), "all quiet", world=World),
     Scene("confirm", "What ends something asks first.", (*AUDIT, "x"), "Stop"),
     Scene("help", "Every key.", ("question_mark",), "keys"),
     Scene("palette", "Every command, found by a few letters.", ("ctrl+p",), "answer"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tui_world import BASE_WALL, World, moment
 
 from supervisor.core import events as e
@@ -118,6 +120,42 @@ def busy_world() -> World:
     world.happen(failed, e.RunFailed("exit status 65 (bad input data); permanent"), -3980)
 
     world.agent("weekly-cleanup", autostart=False)
+    return world
+
+
+def asking_world() -> World:
+    """Six agents wait: for a push, a cleanup, a look, a choice, a text and a form."""
+    world = World()
+
+    def ask(tail: str, name: str, since_s: float, **fields: Any) -> None:
+        run_id = world.start(tail, name, since_s - 300)
+        world.ask(run_id, since_s, **fields)
+        world.happen(run_id, e.WaitBegan(f"asks {tail}-1"), since_s)
+
+    ask("7F3K", "release-notes", -340, kind="approve", title="Push the tag v2.1 to origin?",
+        action={"argv": ["git", "push", "origin", "v2.1"], "cwd": "/srv/notes"},
+        explanation="All 214 tests passed. The tag is signed.")  # fmt: skip
+    ask("2Q8M", "refactor-auth", -95, kind="approve", title="Replace the check of the token?",
+        action={"tool": "edit", "path": "auth/token.py",
+                "old_string": "def is_valid(token):\n    if token.expired:\n        return False\n"
+                              "    return token.sig == sign(token)",
+                "new_string": "def is_valid(token):\n    if token.expired_at(now()):\n"
+                              "        return False\n"
+                              "    return compare_digest(token.sig, sign(token))"})  # fmt: skip
+    ask("9C1T", "weekly-cleanup", -2400, kind="approve", title="Delete 38 stale branches?",
+        action={"argv": ["./prune.sh", "--older", "90d"]}, default=False)  # fmt: skip
+    ask("4HZ2", "license-audit", -3900, kind="approve", title="Read the lock file?",
+        action={"argv": ["cat", "uv.lock"]})  # fmt: skip
+    ask("5WRB", "market-research", -12, kind="choose", title="Which market first?",
+        options=("Germany", "Japan", "Brazil"), default="Japan")  # fmt: skip
+    ask(
+        "8LPE",
+        "support-replies",
+        -610,
+        kind="edit",
+        title="Reply to ticket 4711",
+        action={"text": "Dear Ms Ito,\n\nthank you for waiting. The refund is on its way."},
+    )
     return world
 
 

@@ -9,6 +9,7 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from supervisor.core.moment import Moment
+from supervisor.core.run import Request
 from supervisor.tui.messages import PictureWanted
 from supervisor.tui.model import Picture
 from supervisor.tui.render import Part
@@ -26,6 +27,15 @@ class Questioning(Protocol):
 
     def rearm(self) -> None:
         """The terminal got the focus: keys are dead for a moment."""
+        ...
+
+
+@runtime_checkable
+class Answering(Protocol):
+    """A screen that answers several requests, and is told of one that was not taken."""
+
+    def answer_refused(self, request: Request, words: str) -> None:
+        """The engine did not take it."""
         ...
 
 

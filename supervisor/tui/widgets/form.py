@@ -133,7 +133,8 @@ class Form(VerticalScroll, can_focus=False):
 
     def take_focus(self) -> None:
         """Begin with the first field."""
-        self._boxes[0].widget.focus()
+        if self._boxes:
+            self._boxes[0].widget.focus()
 
     @property
     def is_at_end(self) -> bool:
