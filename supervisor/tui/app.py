@@ -26,23 +26,22 @@ from textual.worker import Worker
 from supervisor.core.run import RunState
 from supervisor.core.text import safe_text
 from supervisor.tui import actions, garbage, guard, keymap, keys, render, terminal, theme, view
-from supervisor.tui.carrying import WHO, CarryingApp
+from supervisor.tui.answering import AnsweringApp
+from supervisor.tui.carrying import WHO
 from supervisor.tui.fleet import make_link
 from supervisor.tui.following import Following
 from supervisor.tui.guard import GuardedDriver
-from supervisor.tui.link import Backend, CallError
+from supervisor.tui.link import Backend
 from supervisor.tui.messages import (
-    AnswerWanted,
     LogWanted,
     PictureWanted,
-    RequestWanted,
     RevokeWanted,
 )
-from supervisor.tui.model import Need, Picture, need_after, open_requests
+from supervisor.tui.model import Need, need_after
 from supervisor.tui.palette import Commands
 from supervisor.tui.places import make_place
 from supervisor.tui.render import Part
-from supervisor.tui.screens.base import Answering, PictureScreen, Questioning
+from supervisor.tui.screens.base import PictureScreen, Questioning
 from supervisor.tui.screens.dashboard import Dashboard
 from supervisor.tui.settings import USUAL, Settings
 from supervisor.tui.tail import Tail
@@ -63,7 +62,7 @@ class PictureChanged(Message):
         return isinstance(message, PictureChanged)
 
 
-class LongwatchApp(CarryingApp):
+class LongwatchApp(AnsweringApp):
     """The application. Everything it needs comes as arguments, so tests can script it."""
 
     TITLE = "longwatch"
@@ -104,11 +103,6 @@ class LongwatchApp(CarryingApp):
         self._following = Following(self._follow_log)
         self._undo_signals: Callable[[], None] | None = None
         self._last_need: Need | None = None
-
-    @property
-    def picture(self) -> Picture:
-        """What is known now."""
-        return self._link.picture
 
     # -- life ---------------------------------------------------------------------------------
 
@@ -223,45 +217,6 @@ class LongwatchApp(CarryingApp):
             self.command_request(need.run.id, need.request.id)
         else:
             self.say((f" {view.held_text(need.run)}", theme.BAD))
-
-    def command_request(self, run_id: str, request_id: str) -> None:
-        """Show that request, if it is still open."""
-        from supervisor.tui.screens.request import RequestScreen
-
-        for item in open_requests(self.picture):
-            if item.run.id == run_id and item.request.id == request_id:
-                if not isinstance(self.screen, RequestScreen):
-                    self.push_screen(RequestScreen(item.run, item.request, self._clock))
-                return
-
-    def on_answer_wanted(self, message: AnswerWanted) -> None:
-        """Send the answer; it carries the hash of what was shown."""
-        self.run_worker(self._answer(message), name="answer")
-
-    def on_request_wanted(self, message: RequestWanted) -> None:
-        """Show it by itself."""
-        self.command_request(message.run_id, message.request_id)
-
-    async def _answer(self, message: AnswerWanted) -> None:
-        from supervisor.tui.screens.request import RequestScreen
-
-        request, decision = message.request, message.decision
-        screen = self.screen if isinstance(self.screen, RequestScreen) else None
-        try:
-            await self._link.call("answer", **actions.answer_params(request, decision, WHO))
-        except CallError as error:
-            if screen is not None:
-                screen.refused(error.what, error.code, error.fix)
-            elif isinstance(self.screen, Answering):
-                self.screen.answer_refused(request, f"{error.what} {error.fix}")
-            else:
-                self.say((f" {request.id} not answered: {error.what}", theme.BAD))
-            return
-        if screen is not None and screen.is_current:
-            screen.dismiss()
-        what = "denied" if decision.allow is False else "approved" if decision.allow else "answered"
-        what = "approved, from now on always" if decision.always_s is not None else what
-        self.call_later(self.say, (f" ✓ {request.id} {what}", theme.DONE))
 
     # -- runs ---------------------------------------------------------------------------------
 
