@@ -34,7 +34,7 @@ from supervisor.core.restart import (
     withdraw_requests,
 )
 from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunState, Status, Then
-from supervisor.core.service_wake import SERVICE_REST_S
+from supervisor.core.service_wake import service_rest_s
 from supervisor.core.size import size_words
 from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
 from supervisor.core.task_events import TaskDelivered, TaskSettled
@@ -298,7 +298,7 @@ def _service_back(turn: Turn, fact: f.ServiceBack) -> None:
     if turn.state.status is not Status.PARKED or wake is None or wake.service != fact.service:
         return
     # From the floor on: who parks for a service that is not down would else start without end.
-    rested = turn.state.status_since.wall + SERVICE_REST_S
+    rested = turn.state.status_since.wall + service_rest_s(wake.nap)
     at = max(turn.now.wall, rested) + fact.within_s * turn.rng.random()
     if at < wake.at:
         turn.record(e.WakeMoved(at, fact.reason))

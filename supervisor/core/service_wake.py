@@ -19,6 +19,8 @@ SPREAD_S_A_RUN = 0.5
 SPREAD_MIN_S, SPREAD_MAX_S = 2.0, 60.0
 SERVICE_REST_S = 5.0
 """Between parking and a start because of the service; agents wait in place for less than that."""
+SERVICE_REST_MAX_S = 320.0
+"""That wait doubles each time in a row that a run parks again without having done anything."""
 PROBER_S = 30.0
 """After which a run that was started to probe and did not call counts as otherwise busy."""
 
@@ -41,6 +43,12 @@ class Sent:
     """Of the breaker at that time: when it moved, the probe went out."""
     at: float
     """Seconds of one clock."""
+
+
+def service_rest_s(in_a_row: int) -> float:
+    """Seconds between parking for a service and a start because of it; ``in_a_row`` from 1."""
+    doubled = SERVICE_REST_S * 2.0 ** min(max(in_a_row - 1, 0), 16)
+    return min(doubled, SERVICE_REST_MAX_S)
 
 
 def waiting_for(states: Iterable[RunState]) -> dict[str, list[RunState]]:

@@ -65,7 +65,10 @@ def sleep(turn: Turn, wake: Wake) -> None:
     if asked:
         words += f"; or an answer to {asked[0].id}: {asked[0].title}"
     turn.record(e.RunParked(words, wake))
-    if wake.nap == NAPS_FLAGGED:
+    if wake.nap == NAPS_FLAGGED and wake.service:
+        words = f"it stopped for {wake.service} {wake.nap} times in a row without a new checkpoint"
+        turn.flag("service-loop", f"{words}; each next wait is longer", key=str(wake.epoch))
+    elif wake.nap == NAPS_FLAGGED:
         naps = f"{wake.nap} sleeps of under {NAP_S:g} s in a row without a new checkpoint"
         turn.flag("sleep-loop", f"{naps}; each next one takes longer", key=str(wake.epoch))
     left_s = task_left_s(turn.state, turn.now) if is_on_the_clock(turn.state) else None
@@ -120,10 +123,12 @@ def wake_by_answer(turn: Turn, reason: str) -> None:
 def _not_spinning(turn: Turn, wake: Wake) -> Wake:
     """``wake`` as a nap in its row, and moved to what the row leaves it."""
     now = turn.now.wall
-    if wake.at - now >= NAP_S:
-        return replace(wake, nap=0, is_held=False)
     is_busy = attempt_used_s(turn.state, turn.now) >= BUSY_S
     nap = 1 if is_busy else turn.state.naps + 1
+    if wake.service:
+        return replace(wake, nap=nap, is_held=False)  # ``service_rest_s`` makes it longer.
+    if wake.at - now >= NAP_S:
+        return replace(wake, nap=0, is_held=False)
     floor_s = 0.0 if nap == 1 else min(NAP_FLOOR_S * 2.0 ** min(nap - 2, 16), NAP_FLOOR_MAX_S)
     return replace(wake, at=max(wake.at, now + floor_s), nap=nap, is_held=False)
 

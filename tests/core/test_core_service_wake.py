@@ -79,6 +79,30 @@ def test_an_agent_that_parks_for_a_service_that_works_is_not_started_without_end
     assert story.state.status is Status.STARTING
 
 
+def test_each_time_in_a_row_it_rests_longer_and_the_fifth_is_flagged() -> None:
+    story, rests = Story(a_spec()).start(), []
+    for _ in range(9):
+        story.wait(0.5)
+        wish = Wake(story.now.wall + 9000.0, "529", story.state.epoch, service="anthropic")
+        story.exits(75, wake=wish)
+        parked = story.now.wall
+        story.feed(ServiceBack("anthropic", 0.0, "works"))
+        assert story.state.wake is not None
+        rests.append(round(story.state.wake.at - parked, 3))
+        story.wait(rests[-1]).tick()
+        assert story.state.status is Status.STARTING and story.state.retries == 0
+        story.spawned()
+    assert rests == [5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 320.0, 320.0]
+    loops = [a for a in story.state.anomalies if a.kind == "service-loop"]
+    assert len(loops) == 1 and "5 times in a row" in loops[0].message
+    # Ten seconds of work, or a checkpoint, and the next wait is short again.
+    story.wait(10.5)
+    story.exits(75, wake=replace(wish, epoch=story.state.epoch, at=story.now.wall + 9000.0))
+    story.feed(ServiceBack("anthropic", 0.0, "works"))
+    assert story.state.wake is not None
+    assert story.state.wake.at - story.now.wall == SERVICE_REST_S
+
+
 def test_without_any_word_it_starts_at_the_time_it_asked_for() -> None:
     story = waiting(latest=60.0)
     story.wait(59.0).tick()
