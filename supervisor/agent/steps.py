@@ -7,6 +7,7 @@ it is awaited, so ``asyncio.gather(agent.step(f, 1), agent.step(f, 2))`` is the 
 
 from __future__ import annotations
 
+import time
 from functools import partial
 
 from supervisor.agent import results
@@ -142,29 +143,33 @@ class Steps:
         # What the program recorded so far may leave the machine with this step.
         self._journal.sync()
         outer = self._positions.enter(_scope_of(place), step=place)
+        began = time.monotonic()
         try:
             result = fn(*args, **kwargs)
         except Exception as error:
-            self._keep_error(place, digest, error, {})
+            self._keep_error(place, digest, error, _took(began))
             raise
         finally:
             self._positions.leave(outer)
         if hasattr(result, "__await__"):
             return self._finish(place, digest, fn, result)
-        return self._keep(place, digest, fn, result, {})
+        return self._keep(place, digest, fn, result, _took(began))
 
     async def _finish(
         self, place: Place, digest: str, fn: Callable[..., Any], awaitable: Awaitable[Any]
     ) -> Any:
         how: Entry = {"async": True}
         outer = self._positions.enter(_scope_of(place), step=place)
+        began = time.monotonic()
         try:
             result = await awaitable
         except Exception as error:
+            how |= _took(began)
             await _aside(partial(self._keep_error, place, digest, error, how))
             raise
         finally:
             self._positions.leave(outer)
+        how |= _took(began)
         return await _aside(partial(self._keep, place, digest, fn, result, how))
 
     def _keep(
@@ -207,3 +212,8 @@ def is_coroutine_function(fn: Callable[..., Any]) -> bool:
     inner = getattr(fn, "func", fn)  # functools.partial
     code = getattr(inner, "__code__", None) or getattr(type(inner).__call__, "__code__", None)
     return code is not None and bool(code.co_flags & CO_COROUTINE)
+
+
+def _took(began: float) -> Entry:
+    """How long the step ran, for whoever draws it later; nothing is decided by it."""
+    return {"took": round(time.monotonic() - began, 3)}

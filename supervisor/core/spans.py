@@ -51,6 +51,20 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A durable step, as its line in the journal tells it."""
+
+    line: int
+    name: str
+    """Cleaned."""
+    occurrence: int
+    at: float
+    """When it had ended, Unix seconds."""
+    took_s: float
+    has_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class OpenRequest:
     """A question without an answer."""
 

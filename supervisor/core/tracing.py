@@ -10,7 +10,7 @@ every call; ``longwatch.calls`` says how many a span stands for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from supervisor.core import events as e
@@ -18,7 +18,7 @@ from supervisor.core.events import Recorded
 from supervisor.core.fold import CRASHES
 from supervisor.core.progress import ModelUse, Progress, ServiceUse, Usage
 from supervisor.core.run import FINAL, RunState
-from supervisor.core.spans import OpenRequest, OpenTrace, Span
+from supervisor.core.spans import OpenRequest, OpenTrace, Span, Step
 
 PROVIDERS = (
     ("claude", "anthropic"), ("gpt", "openai"), ("o1", "openai"), ("o3", "openai"),
@@ -102,6 +102,29 @@ class Tracer:
                 known.round, known.since = max(2, state.attempt + 1), recorded.at.wall
         self.traces[run_id] = known
         return known
+
+
+def step_spans(attempt: Span, steps: Iterable[Step]) -> list[Span]:
+    """The durable steps of an attempt that has ended."""
+    found = []
+    for step in steps:
+        start = max(attempt.start, step.at - step.took_s)
+        attributes = {
+            "gen_ai.agent.name": attempt.attributes.get("gen_ai.agent.name", ""),
+            "longwatch.step.name": step.name,
+            "longwatch.step.occurrence": step.occurrence,
+        }
+        found.append(
+            Span(attempt.run_id, f"{attempt.key}/step-{step.line}", attempt.key,
+                 f"step {step.name}", start, max(start, step.at), attributes,
+                 error="it raised" if step.has_failed else "")
+        )  # fmt: skip
+    return found
+
+
+def is_attempt(span: Span) -> bool:
+    """Whether it is an attempt's own span."""
+    return span.key.startswith("attempt-") and "/" not in span.key
 
 
 def _starting(_run_id: str, trace: OpenTrace, event: e.AttemptStarting, wall: float) -> list[Span]:

@@ -23,10 +23,14 @@ from supervisor.config.metrics import MetricsSection
 from supervisor.core.events import Recorded
 from supervisor.core.record import RecordError, from_plain, to_plain
 from supervisor.core.run import FINAL
-from supervisor.core.spans import OpenTrace, Span
-from supervisor.core.tracing import Tracer, open_trace_of
+from supervisor.core.spans import OpenTrace, Span, Step
+from supervisor.core.text import safe_text
+from supervisor.core.tracing import Tracer, is_attempt, open_trace_of, step_spans
 from supervisor.errors import LongwatchError
 from supervisor.protocol.atomic import write_atomic
+from supervisor.protocol.journal import JOURNAL_NAME, journal_lines
+from supervisor.protocol.problem import Problem
+from supervisor.protocol.safe_files import read_bytes
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
@@ -36,6 +40,11 @@ MAX_UNSENT = 10_000
 BATCH = 500
 """Spans of one request."""
 PAGE = 1_000
+MAX_STEPS = 1_000
+"""Newest durable steps of an attempt that become spans."""
+JOURNAL_LIMIT_BYTES = 16 * 2**20
+"""A larger journal is not read for its steps: some 0.5 s of a thread."""
+STEP_STATES = ("done", "failed", "open")
 SAVED_LIMIT_BYTES = 64 * 2**20
 
 
@@ -51,6 +60,8 @@ class Traces:
         self._seq = 0
         self._is_live = False
         self._unsent: deque[Span] = deque()
+        self._unread: deque[Span] = deque()
+        """Attempts that have ended and whose durable steps were not looked up yet."""
         self._dropped = 0
         self._saved_at = 0.0
         self._saved_seq = -1
@@ -60,7 +71,8 @@ class Traces:
         """Go on behind what is saved, or begin with what happens from now on."""
         saved = await asyncio.to_thread(self._load)
         if saved is not None and saved[0] <= self._engine.runs.published_seq:
-            self._seq, traces, unsent = saved
+            self._seq, traces, unsent, unread = saved
+            self._unread.extend(unread)
             self._tracer = Tracer(traces, self._engine.runs.published_state)
             self._unsent.extend(unsent)
             await self._catch_up()
@@ -78,6 +90,7 @@ class Traces:
     async def follow(self, settings: MetricsSection) -> None:
         """Send what has ended, and the figures once a minute, until cancelled."""
         while True:
+            await self._look_up_steps()
             await self._send(settings)
             loop_s = asyncio.get_running_loop().time()
             if self._saved_seq != self._seq and loop_s - self._saved_at > OTLP_SAVE_S:
@@ -91,6 +104,7 @@ class Traces:
             "seq": self._seq,
             "open": {run_id: to_plain(trace) for run_id, trace in self._tracer.traces.items()},
             "unsent": [to_plain(span) for span in self._unsent],
+            "unread": [to_plain(span) for span in self._unread],
         }
         try:
             await asyncio.to_thread(lambda: write_atomic(self._file, json.dumps(plain).encode()))
@@ -103,7 +117,8 @@ class Traces:
 
     def _take(self, recorded: Recorded) -> None:
         self._seq = recorded.seq
-        self._unsent.extend(self._tracer.see(recorded))
+        for span in self._tracer.see(recorded):
+            (self._unread if is_attempt(span) else self._unsent).append(span)
         while len(self._unsent) > MAX_UNSENT:
             self._unsent.popleft()
             self._dropped += 1
@@ -166,18 +181,43 @@ class Traces:
         await asyncio.to_thread(otlp.post, url, body, headers)
         self._figures_at = now_s
 
-    def _load(self) -> tuple[int, dict[str, OpenTrace], list[Span]] | None:
+    async def _look_up_steps(self) -> None:
+        """The journal of each ended attempt; what cannot be read has no steps to show."""
+        while self._unread:
+            attempt = self._unread[0]
+            run_dir = self._engine.project.run_dir(attempt.run_id)
+            steps = await asyncio.to_thread(_steps_of, run_dir, attempt)
+            self._unsent.extend([*step_spans(attempt, steps), attempt])
+            if self._unread and self._unread[0] is attempt:
+                self._unread.popleft()
+
+    def _load(self) -> tuple[int, dict[str, OpenTrace], list[Span], list[Span]] | None:
         try:
             if self._file.stat().st_size > SAVED_LIMIT_BYTES:
                 return None
             plain = json.loads(self._file.read_bytes())
             traces = {run: from_plain(OpenTrace, one) for run, one in plain["open"].items()}
-            return int(plain["seq"]), traces, [from_plain(Span, one) for one in plain["unsent"]]
+            unsent = [from_plain(Span, one) for one in plain["unsent"]]
+            unread = [from_plain(Span, one) for one in plain["unread"]]
+            return int(plain["seq"]), traces, unsent, unread
         except FileNotFoundError:
             return None
         except (OSError, RecordError, ValueError, KeyError, TypeError, AttributeError) as error:
             sys.stderr.write(f"longwatch engine: {self._file} is begun anew: {error}\n")
             return None
+
+
+def _steps_of(run_dir: Path, attempt: Span) -> list[Step]:
+    data = read_bytes(run_dir, JOURNAL_NAME, limit_bytes=JOURNAL_LIMIT_BYTES)
+    if isinstance(data, Problem):
+        return []
+    epoch = attempt.attributes.get("longwatch.attempt.epoch")
+    return [
+        Step(line.number, safe_text(line.name, limit=80), line.occurrence, line.at,
+             line.took_s or 0.0, line.state in ("failed", "open"))
+        for line in journal_lines(data)
+        if line.epoch == epoch and line.at is not None and line.state in STEP_STATES
+    ][-MAX_STEPS:]  # fmt: skip
 
 
 def headers_of(settings: MetricsSection, environ: Mapping[str, str]) -> dict[str, str]:

@@ -60,6 +60,8 @@ class JournalLine:
     retryable: bool | None = None
     file: str = ""
     """Where a large result is, below the run directory, as the agent wrote it."""
+    took_s: float | None = None
+    """How long the step ran; None where the line does not say."""
 
 
 def read_journal(run_dir: Path) -> list[JournalLine] | Problem:
@@ -167,7 +169,7 @@ def _place(entry: dict[str, Any]) -> tuple[str, str, int]:
 
 def _line(number: int, offset: int, entry: dict[str, Any], state: str) -> JournalLine:
     scope, name, occurrence = _place(entry)
-    at = entry.get("at")
+    at, took = entry.get("at"), entry.get("took")
     error = entry.get("error")
     retryable = error.get("retryable") if isinstance(error, dict) else None
     return JournalLine(
@@ -183,6 +185,7 @@ def _line(number: int, offset: int, entry: dict[str, Any], state: str) -> Journa
         _preview(entry),
         retryable if isinstance(retryable, bool) else None,
         _file(entry),
+        float(took) if isinstance(took, (int, float)) and 0 <= took < MAX_AT else None,
     )
 
 

@@ -35,6 +35,17 @@ if os.environ["LONGWATCH_ATTEMPT"] == "1":
 tell("write", 2)
 ''']
 retry = { base_delay_seconds = 0.05 }
+[agents.stepper]
+command = ["{python}", "-c", '''
+import time
+from supervisor.agent import Agent
+def slow(n):
+    time.sleep(0.2)
+    return n
+with Agent() as agent:
+    agent.step(slow, 1)
+    agent.step(slow, 2)
+''']
 [agents.patient]
 command = ["sleep", "1000"]
 """
@@ -163,6 +174,24 @@ def test_no_span_is_lost_or_sent_twice_over_a_dead_collector_and_a_killed_engine
     project.wait(
         "all to be well", lambda: project.json("metrics")["exports"]["otlp"]["problem"] is None
     )
+
+
+def test_durable_steps_are_spans_of_their_attempt_as_long_as_they_ran(
+    project: Any, collector: Collector
+) -> None:
+    project.configure(f'[metrics]\notlp = "http://127.0.0.1:{collector.port}"\n{AGENTS}')
+    project.run("up")
+    project.run("start", "stepper")
+    project.wait("the trace", lambda: "invoke_agent stepper" in collector.names())
+    project.wait("the attempt", lambda: "attempt 1" in collector.names())
+    steps = [span for span in collector.spans if span.name == "step slow"]
+    attempt = next(span for span in collector.spans if span.name == "attempt 1")
+    assert [attributes(span)["longwatch.step.occurrence"] for span in steps] == [0, 1]
+    for span in steps:
+        assert span.parent_span_id == attempt.span_id
+        assert attempt.start_time_unix_nano <= span.start_time_unix_nano
+        ran_s = (span.end_time_unix_nano - span.start_time_unix_nano) / 1e9
+        assert 0.19 < ran_s < 5 and span.end_time_unix_nano <= attempt.end_time_unix_nano
 
 
 def test_a_collector_that_accepts_and_says_nothing_holds_nothing_up(project: Any) -> None:
