@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from supervisor.core import events as e
@@ -33,6 +34,7 @@ LONGEST_SPREAD_H = 24 * 31
 """A longer wait is spread over its last month only."""
 USED = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "cost_usd")
 """What is counted of a report's usage, in the order of ``Tally.used``."""
+_READ_USED = attrgetter(*USED)
 
 Key = tuple[str, int]
 """Agent, and number of the hour since 1970 (UTC)."""
@@ -173,7 +175,11 @@ class Ledger:
         return known
 
     def _of(self, agent: str, at: Moment) -> Figures:
-        return self._figures.setdefault((agent, int(at.wall // HOUR_S)), Figures())
+        key = (agent, int(at.wall // HOUR_S))
+        found = self._figures.get(key)
+        if found is None:
+            found = self._figures[key] = Figures()
+        return found
 
     def _count_time(self, tally: Tally, at: Moment) -> None:
         seconds = seconds_between(tally.since, at)
@@ -213,9 +219,12 @@ def _report(tally: Tally, figures: Figures, event: e.ProgressReported) -> None:
     if progress.usage is not None:
         used = _used(progress.usage)
         more = [_more(old, new, anew) for old, new in zip(tally.used, used, strict=True)]
-        for name, amount in zip(USED, more, strict=True):
-            setattr(figures, name, getattr(figures, name) + type(getattr(figures, name))(amount))
-        tally.cost_usd += more[-1]
+        figures.input_tokens += int(more[0])
+        figures.output_tokens += int(more[1])
+        figures.cache_read_tokens += int(more[2])
+        figures.cache_write_tokens += int(more[3])
+        figures.cost_usd += more[4]
+        tally.cost_usd += more[4]
         tally.used = used
     for name, use in progress.services.items():
         old = tally.services.get(name, ServiceUse())
@@ -238,7 +247,8 @@ def _tells_more(tally: Tally, progress: Progress) -> bool:
 
 
 def _used(usage: Usage) -> tuple[float, ...]:
-    return tuple(float(getattr(usage, name)) for name in USED)
+    found: tuple[float, ...] = _READ_USED(usage)
+    return found
 
 
 def _sleep(wake: Wake | None) -> str:
