@@ -77,10 +77,13 @@ def check_config(project: Project) -> tuple[Config | None, Problems]:
     """The configuration, None when it has errors, and all that is wrong with the file."""
     problems = Problems()
     source = read_source(project.config_file, problems)
-    if source is None:
-        return None, problems
+    return (check_source(source, problems, project) if source else None), problems
+
+
+def check_source(source: Source, problems: Problems, project: Project) -> Config | None:
+    """The configuration of one reading; None when it has errors. What is wrong is reported."""
     config = _Reading(source, problems, project).read()
-    return (None if problems.has_errors() else config), problems
+    return None if problems.has_errors() else config
 
 
 def check_tui(source: Source, problems: Problems, project: Project) -> TuiTable:

@@ -37,10 +37,12 @@ class Source:
 
 def read_source(path: Path, problems: Problems) -> Source | None:
     """The file's data, or None when it cannot be read at all (then an error was reported)."""
-    file = shown_path(path)
-    content = _read_bytes(path, file, problems)
-    if content is None:
-        return None
+    content = read_bytes(path, problems)
+    return None if content is None else parse_source(content, shown_path(path), problems)
+
+
+def parse_source(content: bytes, file: str, problems: Problems) -> Source | None:
+    """The data of what was read, or is about to be written; None after a reported error."""
     text = _decoded(content, file, problems)
     if text is None:
         return None
@@ -71,7 +73,9 @@ def shown_path(path: Path) -> str:
         return str(path)
 
 
-def _read_bytes(path: Path, file: str, problems: Problems) -> bytes | None:
+def read_bytes(path: Path, problems: Problems) -> bytes | None:
+    """What stands in the file; None when it cannot or must not be read, which was reported."""
+    file = shown_path(path)
     try:
         # Non-blocking: opening a FIFO would otherwise wait for a writer.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

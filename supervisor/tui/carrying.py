@@ -6,15 +6,17 @@ never decide what a verb means: ``actions`` and the screens make the plans.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from supervisor.core.text import safe_text
+from supervisor.errors import LongwatchError
 from supervisor.tui import actions, theme
 from supervisor.tui.fleet import FleetLink
 from supervisor.tui.guard import GuardedApp
 from supervisor.tui.link import CallError, EngineLink
-from supervisor.tui.messages import CallWanted, PlanWanted
+from supervisor.tui.messages import CallWanted, PlanWanted, WorkWanted
 from supervisor.tui.render import Part
 from supervisor.tui.screens.base import PictureScreen
 
@@ -83,6 +85,18 @@ class CarryingApp(GuardedApp):
     def on_call_wanted(self, message: CallWanted) -> None:
         """Ask the engine for a screen."""
         self.run_worker(self._fetch(message), name=message.method)
+
+    def on_work_wanted(self, message: WorkWanted) -> None:
+        """Do it beside the interface."""
+        self.run_worker(self._work(message), name="work")
+
+    async def _work(self, message: WorkWanted) -> None:
+        try:
+            found = await asyncio.to_thread(message.work)
+        except LongwatchError as error:
+            message.refused(error)
+        else:
+            message.taken(found)
 
     async def _fetch(self, message: CallWanted) -> None:
         try:

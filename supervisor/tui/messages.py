@@ -10,6 +10,7 @@ from textual.message import Message
 
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Request
+from supervisor.errors import LongwatchError
 
 if TYPE_CHECKING:
     from supervisor.tui.actions import Plan
@@ -84,6 +85,22 @@ class CallWanted(Message):
         self.taken = taken
         self.refused = refused
         self.params = params
+
+
+class WorkWanted(Message):
+    """Do something on this machine that blocks, and hand back what came of it."""
+
+    def __init__(
+        self,
+        work: Callable[[], Any],
+        taken: Callable[[Any], None],
+        refused: Callable[[LongwatchError], None],
+    ) -> None:
+        """``work`` runs in a thread. Neither of the others is called after the screen has gone."""
+        super().__init__()
+        self.work = work
+        self.taken = taken
+        self.refused = refused
 
 
 class PlanWanted(Message):

@@ -12,6 +12,7 @@ METRICS = "metrics"
 EVENTS = "events"
 PAST = "past"
 INBOX = "inbox"
+SETTINGS = "settings"
 
 SCOPES: dict[str, str] = {
     SERVICES: "Among the services",
@@ -19,6 +20,7 @@ SCOPES: dict[str, str] = {
     EVENTS: "Among the events",
     PAST: "In the past",
     INBOX: "In the inbox",
+    SETTINGS: "Among the settings",
 }
 """Scopes of these screens. What works everywhere works in each of them too."""
 
@@ -31,6 +33,8 @@ EVERYWHERE_KEYS: tuple[Key, ...] = (
         "waiting, tokens and cost over time", "everywhere"),
     Key("app.events", "E", "go('events')", "events", "Everything that happened, and the dashboard "
         "as it was", "everywhere"),
+    Key("app.settings", "C", "go('settings')", "settings", "The settings of config.toml: what is "
+        "in force, from where, and changing it", "everywhere"),
     Key("app.past", "P", "go('past')", "as it was", "The dashboard as it was a minute ago, or at "
         "any other time", "everywhere"),
 )  # fmt: skip
@@ -94,6 +98,15 @@ KEYS: tuple[Key, ...] = (
         "for all", EVENTS, 4),
     Key("events.go-to", "t", "go_to", "time", "Go to a time: 03:12, yesterday 14:00, 2h ago, "
         "#1234", EVENTS, 5),
+    *_moving(SETTINGS, "setting"),
+    Key("settings.edit", "enter", "edit", "change", "Change the marked setting in config.toml",
+        SETTINGS, 1, "Enter"),
+    Key("settings.reset", "backspace,delete", "reset", "default", "Take it out of config.toml, so "
+        "that its default counts again", SETTINGS, 2, "Backspace"),
+    Key("settings.find", "slash", "find", "find", "Only settings whose name or meaning says this",
+        SETTINGS, 3, "/"),
+    Key("settings.all", "a", "all", "all", "Every key there is, or those that are written and the "
+        "general ones", SETTINGS, 4),
     *_moving(PAST, "run"),
     Key("past.next", "right", "step(1)", "event", "The next event", PAST, 1, "← →"),
     Key("past.previous", "left", "step(-1)", "back", "The event before", PAST, shown="←"),

@@ -32,6 +32,10 @@ def make_place(
         from supervisor.tui.screens.events import EventsScreen
 
         return EventsScreen()
+    if name == "settings":
+        from supervisor.tui.screens.config import ConfigScreen
+
+        return ConfigScreen()
     if name == "past":
         from supervisor.tui.screens.past import PastScreen
 

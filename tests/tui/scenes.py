@@ -16,6 +16,7 @@ from tui_history import told_world
 from tui_places import places_world
 from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
+from tui_settings import settings_world
 from tui_worlds import asking_world
 
 from supervisor.core import events as e
@@ -143,6 +144,13 @@ SCENES: tuple[Scene, ...] = (
         ("E", *"kkkkkkkk"),
         "stands still",
         world=told_world,
+    ),
+    Scene(
+        "settings",
+        "The settings of config.toml: what is in force, from where, what may stand there.",
+        ("C", *"jjjjj", "enter", "end"),
+        "may be",
+        world=settings_world,
     ),
     Scene(
         "past",

@@ -72,6 +72,7 @@ class World:
         self.agents: list[AgentSpec] = []
         self.samples: dict[str, dict[str, Any]] = {}
         self.logs: dict[tuple[str, str], bytes] = {}
+        self.directory = "/srv/research"
         self.recorded: list[Recorded] = []
         """Everything that happened, in the order in which it was told."""
         self.answers: dict[str, Any] = {}
@@ -167,7 +168,7 @@ class World:
                 "pid": 3990,
                 "version": "1.0",
                 "protocol": 1,
-                "directory": "/srv/research",
+                "directory": self.directory,
                 "seq": self.seq,
                 "storage": "ok",
                 "watch": "events",
