@@ -10,7 +10,7 @@ from supervisor.core.answer_words import answer_words
 from supervisor.core.answering import completed, default_answer, rule_of, unfit, unfit_rule
 from supervisor.core.budget import hold_for_budget, settle_budget
 from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
-from supervisor.core.effects import DeliverAnswer, Refusal
+from supervisor.core.effects import DeliverAnswer, Refusal, WithdrawAnswer
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
 from supervisor.core.fold_requests import BY_DEFAULT, BY_TIMEOUT
 from supervisor.core.rule import AlwaysRule
@@ -46,6 +46,9 @@ def decide_request_seen(turn: Turn, fact: RequestSeen) -> None:
             severity="error",
         )
         return
+    if known is not None:
+        # Its answer lies where the agent looks for that of the new one.
+        turn.want(WithdrawAnswer(known.file_id))
     _open(turn, fact.request, fact.rules)
 
 

@@ -47,6 +47,13 @@ class DeliverAnswer(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawAnswer(Effect):
+    """Remove the answer file of a request that is over: another one is asked under its name."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class AskForBudget(Effect):
     """Open a question of our own on the run: may it spend as much again?"""
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from supervisor.core.run import Request
 from supervisor.protocol.answer import answer_to_json
 from supervisor.protocol.atomic import write_atomic_within
+from supervisor.protocol.safe_files import open_parent
 
 
 def write_answer(run_dir: Path, request: Request) -> None:
@@ -19,3 +21,12 @@ def write_answer(run_dir: Path, request: Request) -> None:
     encoded = json.dumps(answer_to_json(request), ensure_ascii=False, indent=1)
     data = encoded.encode("utf-8", "replace")
     write_atomic_within(run_dir, f"answers/{request.file_id}.json", data)
+
+
+def remove_answer(run_dir: Path, file_id: str) -> None:
+    """Remove ``answers/<file id>.json`` if it is there; never through a link in its way."""
+    try:
+        with open_parent(run_dir, f"answers/{file_id}.json") as (folder, name):
+            os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass

@@ -24,13 +24,14 @@ from supervisor.core.effects import (
     EndAttempt,
     HoldStill,
     Spawn,
+    WithdrawAnswer,
 )
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
 from supervisor.core.run import ALIVE, FINAL, Anomaly, RunState
 from supervisor.engine import checkpoints
 from supervisor.engine.agent_environment import build_environment
-from supervisor.engine.answers import write_answer
+from supervisor.engine.answers import remove_answer, write_answer
 from supervisor.engine.keepsakes import keep_identity
 from supervisor.engine.pace import Pace
 from supervisor.engine.secrets import Secrets
@@ -142,6 +143,9 @@ class Performer:
             self._feed(run_id, f.RequestSeen(request))
         elif isinstance(effect, DeliverAnswer):
             await self._deliver(run_id, effect)
+        elif isinstance(effect, WithdrawAnswer):
+            run_dir = self._project.run_dir(run_id)
+            await asyncio.to_thread(remove_answer, run_dir, effect.file_id)
 
     async def _deliver(self, run_id: str, effect: DeliverAnswer) -> None:
         """Write the answer file; what the disk refuses is tried again and reported once."""

@@ -6,11 +6,19 @@ invented: an exit that nobody saw is fed as unknown (I6, I8: backoff and deadlin
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from supervisor.core import facts as f
 from supervisor.core.budget import is_held_still
-from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
+from supervisor.core.effects import (
+    DeliverAnswer,
+    Effect,
+    EndAttempt,
+    HoldStill,
+    Spawn,
+    WithdrawAnswer,
+)
 from supervisor.core.facts import Fact
 from supervisor.core.run import ALIVE, RequestState, RunState, Status
 
@@ -41,12 +49,7 @@ def plan_recovery(
     ``living``: the attempt of the state's epoch, if the keeper has it or could adopt it.
     ``exited``: the exit record of that epoch, if there is one. ``now``: Unix seconds.
     """
-    undelivered = tuple(
-        DeliverAnswer(request)
-        for request in state.requests
-        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED)
-        and request.epoch >= state.epoch - 1
-    )
+    undelivered = tuple(_answers(state))
     if state.status is Status.QUEUED:
         return Recovery((f.StartWanted("started again after the engine"),), undelivered)
     if state.status not in ALIVE:
@@ -71,3 +74,14 @@ def _alive(state: RunState, living: Living, effects: tuple[Effect, ...]) -> Reco
         # Both ways: a resume that was stored but not carried out would leave it still for ever.
         effects = (*effects, HoldStill(state.epoch, still=is_held_still(state)))
     return Recovery((found,), effects)
+
+
+def _answers(state: RunState) -> Iterator[Effect]:
+    """What has to lie where agents look for answers: of several under one name the newest."""
+    newest = {request.file_id: request for request in state.requests}
+    for request in newest.values():
+        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED):
+            if request.epoch >= state.epoch - 1:
+                yield DeliverAnswer(request)
+        elif request.state is RequestState.OPEN:
+            yield WithdrawAnswer(request.file_id)

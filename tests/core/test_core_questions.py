@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core.effects import DeliverAnswer, Spawn
+from supervisor.core.effects import DeliverAnswer, Spawn, WithdrawAnswer
 from supervisor.core.run import FINAL, RequestState, Status
 from tests.core.builders import SHA, Story, a_request, a_spec, story_in
 
@@ -282,6 +284,17 @@ def test_an_expired_question_that_is_asked_again_with_more_time_is_a_new_one() -
     story.spawned()
     again = story.asks(expires_at=story.now.wall + 60.0, on_timeout="deny")
     assert again.id != request_id and again.state is RequestState.OPEN
+
+
+def test_another_question_under_the_same_name_takes_the_old_answer_away_first() -> None:
+    story = Story().start()
+    old = story.asks()
+    story.answers(old)
+    new = replace(old, sha256="f" * 64, title="Another one?", state=RequestState.OPEN, answer=None)
+    decision = story.feed(f.RequestSeen(new))
+    assert decision.effects[0] == WithdrawAnswer(old.file_id)
+    assert story.state.open_requests[0].sha256 == "f" * 64
+    assert not story.feed(f.RequestSeen(new)).effects, "once"
 
 
 def test_all_that_is_due_expires_in_one_tick() -> None:

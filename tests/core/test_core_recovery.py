@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from supervisor.core import facts as f
-from supervisor.core.effects import DeliverAnswer, EndAttempt, HoldStill, Spawn
-from supervisor.core.run import ALIVE, FINAL, Status
+from supervisor.core.effects import DeliverAnswer, EndAttempt, HoldStill, Spawn, WithdrawAnswer
+from supervisor.core.run import ALIVE, FINAL, RequestState, Status
 from supervisor.engine.recover import Living, plan_recovery
 from tests.core.builders import Story, story_in
 
@@ -67,3 +69,12 @@ def test_an_answer_that_was_stored_is_delivered_again() -> None:
     story.answers(story.state.requests[0])
     plan = plan_recovery(story.state, None, None, 0.0)
     assert DeliverAnswer(story.state.requests[0]) in plan.effects
+
+
+def test_an_answer_is_not_put_back_under_the_name_of_a_question_that_is_open() -> None:
+    story = Story().start()
+    old = story.asks()
+    story.answers(old)
+    story.feed(f.RequestSeen(replace(old, sha256="f" * 64, state=RequestState.OPEN, answer=None)))
+    effects = plan_recovery(story.state, None, None, 0.0).effects
+    assert effects == (WithdrawAnswer(old.file_id),)

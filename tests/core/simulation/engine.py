@@ -13,7 +13,14 @@ from dataclasses import dataclass, field, replace
 from supervisor.core import facts as f
 from supervisor.core.decide import decide
 from supervisor.core.due import keeper_deadline, next_wake_s
-from supervisor.core.effects import DeliverAnswer, Effect, EndAttempt, HoldStill, Spawn
+from supervisor.core.effects import (
+    DeliverAnswer,
+    Effect,
+    EndAttempt,
+    HoldStill,
+    Spawn,
+    WithdrawAnswer,
+)
 from supervisor.core.events import Event
 from supervisor.core.facts import Fact
 from supervisor.core.fold import apply
@@ -128,6 +135,8 @@ class Engine:
             self.keeper.hold(work.epoch, still=work.still)
         elif isinstance(work, DeliverAnswer):
             self._deliver(work)
+        elif isinstance(work, WithdrawAnswer):
+            self.disk.files.answers.pop(work.file_id, None)
         return True
 
     def hear(self) -> bool:
