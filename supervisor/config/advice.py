@@ -47,6 +47,7 @@ def _warnings(config: Config, others: str) -> Iterator[Found]:
     if not config.agents and not config.pools:
         yield ("agents",), "no agent", "at least one [agents.NAME]", ""
     yield from _notify_warnings(config)
+    yield from _metrics_warnings(config)
     for spec in config.agents.values():
         yield from _agent_warnings(spec, others)
 
@@ -72,6 +73,25 @@ def _notify_warnings(config: Config) -> Iterator[Found]:
         if target.kind == "command" and shutil.which(target.words[0]) is None:
             found = f"no program {show(target.words[0])}"
             yield ("notify", "command"), found, "", "Nobody is told through it."
+
+
+def _metrics_warnings(config: Config) -> Iterator[Found]:
+    settings = config.metrics
+    for name, is_wanted, package, extra in (
+        ("prometheus", settings.prometheus is not None, "prometheus_client", "prometheus"),
+        ("otlp", settings.otlp is not None, "opentelemetry", "otel"),
+    ):
+        if is_wanted and find_spec(package) is None:
+            found = "an export that needs a library, which is not installed"
+            yield ("metrics", name), found, "", f"pip install 'longwatch[{extra}]'"
+    variable = settings.otlp_headers_env
+    if variable is not None and variable not in os.environ:
+        yield (
+            ("metrics", "otlp_headers_env"),
+            f"the variable {variable}, which is not set here",
+            "",
+            "Set it where the engine is started (longwatch up).",
+        )
 
 
 def _agent_warnings(spec: AgentSpec, others: str) -> Iterator[Found]:

@@ -124,7 +124,7 @@ class Exports:
         self._server, self._served = server, settings.prometheus
         self.tell("prometheus", None)
 
-    def _scraped(self, accept: str) -> tuple[bytes, str]:
+    async def _scraped(self, accept: str) -> tuple[bytes, str]:
         metrics, runs = self._engine.metrics, self._engine.runs
         standing = Standing(
             metrics.total_of_all_time(),
@@ -132,7 +132,7 @@ class Exports:
             runs.published_seq,
             metrics.is_behind,
         )
-        return exposition(standing, accept)
+        return await asyncio.to_thread(exposition, standing, accept)
 
     def tell(self, name: str, problem: str | None) -> None:
         """Remember what is wrong with an export; said in the log when it changes."""

@@ -20,7 +20,7 @@ from supervisor.config.defaults import (
 )
 from supervisor.core.events import Recorded
 from supervisor.core.facts import Fact, Noticed
-from supervisor.core.figures import HOUR_S, Figures
+from supervisor.core.figures import HOUR_S, Figures, merged
 from supervisor.core.metrics import Key, Ledger
 from supervisor.core.metrics_report import Piece
 from supervisor.core.moment import Moment
@@ -136,7 +136,7 @@ class Metrics:
             unstored.append(self._flown.figures)
         for figures in unstored:
             pieces += [
-                Piece(name, hour, 1, more)
+                Piece(name, hour, 1, merged([more]))  # A copy: they are added up in a thread.
                 for (name, hour), more in figures.items()
                 if first <= hour < end and agent in ("", name)
             ]

@@ -7,7 +7,7 @@ than this machine's: a web page that points its own name at 127.0.0.1 gets nothi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from supervisor.config.metrics import Address, is_loopback, parse_address
 
@@ -16,7 +16,7 @@ PATIENCE_S = 5.0
 """For a request to arrive, and for its answer to be taken."""
 MAX_CONNECTIONS = 16
 
-Answer = Callable[[str], tuple[bytes, str]]
+Answer = Callable[[str], Awaitable[tuple[bytes, str]]]
 """Body and content type for an Accept header."""
 
 
@@ -49,7 +49,7 @@ class ScrapeServer:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(self._reply(head.decode("latin-1")))
+                writer.write(await self._reply(head.decode("latin-1")))
                 await writer.drain()
         except (TimeoutError, OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             pass  # Whoever asks like that gets no answer.
@@ -57,7 +57,7 @@ class ScrapeServer:
             self._open -= 1
             writer.close()
 
-    def _reply(self, head: str) -> bytes:
+    async def _reply(self, head: str) -> bytes:
         request, *lines = head.split("\r\n")
         method, _, rest = request.partition(" ")
         path = rest.partition(" ")[0].partition("?")[0]
@@ -69,7 +69,7 @@ class ScrapeServer:
             return _response("403 Forbidden", b"ask for 127.0.0.1 or localhost\n", "text/plain")
         if path != "/metrics":
             return _response("404 Not Found", b"see /metrics\n", "text/plain")
-        body, content_type = self._answer(headers.get("accept", ""))
+        body, content_type = await self._answer(headers.get("accept", ""))
         reply = _response("200 OK", body, content_type)
         return reply[: len(reply) - len(body)] if method == "HEAD" else reply
 

@@ -19,7 +19,9 @@ from supervisor.tui.widgets.bars import OneLine
 from supervisor.tui.widgets.lines import Lines
 
 REFRESH_S = 5.0
-"""Hours and days move slowly; the newest bar still grows before one's eyes."""
+"""The newest hour grows before one's eyes."""
+DAYS_REFRESH_S = 60.0
+"""Days move slowly, and a month of many agents is a second of work for the engine."""
 WIDE_CELLS = 120
 """From here on three plots stand side by side."""
 GAP_CELLS = 2
@@ -40,6 +42,8 @@ class MetricsScreen(PlaceScreen):
         self._period = 0
         self._said: dict[str, Any] | None = None
         self._starts: list[float] = []
+        self._loaded_at = 0.0
+        """Unix seconds when the engine was asked last."""
         self._words = OneLine(id="words")
         self._plots = [Lines(id=f"plot-{number}", classes="plot") for number in range(6)]
 
@@ -48,10 +52,16 @@ class MetricsScreen(PlaceScreen):
         yield self._words
         yield Container(*self._plots, id="plots")
 
+    def _load_in_view(self) -> None:
+        is_due = self._now is None or self._now.wall - self._loaded_at >= DAYS_REFRESH_S
+        if is_due or PERIODS[self._period].by == "hour":
+            super()._load_in_view()
+
     def load(self) -> None:
         """Ask for the chosen period of the chosen agent."""
         if self._now is None:
             return
+        self._loaded_at = self._now.wall
         period, now = PERIODS[self._period], self._now.wall
         offset = float(time.localtime(now).tm_gmtoff)
         starts = metric_plots.starts_of(period, now, offset)
