@@ -127,11 +127,14 @@ def _table(lines: list[dict[str, Any]]) -> None:
             line["args"][:12] or "-",
             str(line["epoch"]),
             "-" if line["at"] is None else str(rfc3339(line["at"])),
+            "-" if line.get("took_s") is None else f"{line['took_s']:.3g} s",
             line["preview"][:PREVIEW_CELLS],
         )
         for line in lines
     ]
-    output.table(("STEP", "STATE", "NAME", "SCOPE", "ARGUMENTS", "EPOCH", "AT", "RESULT"), rows)
+    output.table(
+        ("STEP", "STATE", "NAME", "SCOPE", "ARGUMENTS", "EPOCH", "AT", "TOOK", "RESULT"), rows
+    )
 
 
 def _steps(count: int) -> str:

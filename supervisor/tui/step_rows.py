@@ -1,8 +1,8 @@
 """The durable steps of a run as rows that can be marked, and one of them opened.
 
-Pure. A step's own length is not in the journal: what is shown is the time since the line before it,
-which is what it took where steps follow each other. Must never show more of a result than the
-engine's short view of it.
+Pure. Where a line does not say how long its step ran, the time since the line before it is shown
+with a plus: what it took at most where steps follow each other. Must never show more of a result
+than the engine's short view of it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from supervisor.tui.render import Part, line
 from supervisor.tui.run_rows import Row, figure
 from supervisor.tui.theme import BAD, DONE, FAINT, MUTED, RETRY, TEXT
 
-STEPS_HEADING = "   step  at         since  name and result"
+STEPS_HEADING = "   step  at          took  name and result"
+SINCE = "   (+ is since the step before)"
 STEP_LOOKS: dict[str, tuple[str, str]] = {
     "done": ("✓", DONE),
     "value": ("✓", DONE),
@@ -48,7 +49,9 @@ def step_rows(state: RunState, report: Report | None) -> list[Row]:
     lines: Sequence[Mapping[str, Any]] = report.get("lines", ())
     if not lines:
         return [("", line(("no durable steps: agent.step() makes them", FAINT)))]
-    rows: list[Row] = [("", line((STEPS_HEADING, FAINT)))]
+    says_all = all(entry.get("took_s") is not None for entry in lines)
+    heading = line((STEPS_HEADING, FAINT), ("" if says_all else SINCE, FAINT))
+    rows: list[Row] = [("", heading)]
     for place in range(len(lines) - 1, -1, -1):
         parts = _head(lines[place], _before(state, lines, place))
         result = _result(lines[place])
@@ -97,7 +100,7 @@ def _head(entry: Mapping[str, Any], before: float) -> list[Part]:
     kind = str(entry.get("state", ""))
     glyph, style = STEP_LOOKS.get(kind, ("·", FAINT))
     at = figure(entry.get("at"))
-    since = f"+{_short(at - before)}" if at and before and at >= before else ""
+    took = _took(entry.get("took_s"), at, before)
     again = int(figure(entry.get("occurrence")))
     name = render.clean(entry.get("name", ""), 60) + (f" ({again + 1})" if again else "")
     scope = render.clean(entry.get("scope", ""), 60)
@@ -107,7 +110,7 @@ def _head(entry: Mapping[str, Any], before: float) -> list[Part]:
         (f"{glyph} ", style),
         (render.fit(_key(entry), 5, right=True), MUTED if counts else FAINT),
         (f"  {render.clock(at)}" if at else "  " + " " * 8, FAINT),
-        (render.fit(since, 8, right=True), MUTED),
+        (render.fit(took, 8, right=True), MUTED),
         (f"  {name}", TEXT if counts else FAINT),
         (f" in {scope}" if scope else "", FAINT),
         (f"  {word}" if word else "", style),
@@ -117,6 +120,12 @@ def _head(entry: Mapping[str, Any], before: float) -> list[Part]:
 def _result(entry: Mapping[str, Any]) -> Part:
     style = BAD if entry.get("state") == "failed" else MUTED
     return render.clean(entry.get("preview", ""), 400), style
+
+
+def _took(took_s: object, at: float, before: float) -> str:
+    if isinstance(took_s, (int, float)):
+        return _short(float(took_s))
+    return f"+{_short(at - before)}" if at and before and at >= before else ""
 
 
 def _short(seconds: float) -> str:

@@ -139,7 +139,8 @@ async def test_the_journal_is_asked_for_when_it_is_looked_at_and_a_step_opens() 
         assert "PermissionError" in row_with(it, "publish_draft")
         assert "204 earlier steps: longwatch journal" in it.text()
         assert "in results/4f1c.json" in row_with(it, "summarise")
-        assert row_with(it, "compare (2)").split()[3] == "+40s"
+        assert row_with(it, "compare (2)").split()[3] == "4.0s", "what the step says it took"
+        assert row_with(it, "publish_draft").split()[3] == "+10s", "since the step before it"
         before = it.text().count("[1, 2, 3]")
         await it.press("j")
         await it.until(lambda: it.text().count("[1, 2, 3]") > before + 10, "the whole result")

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
-from scenes import SCENES, Scene, staged
+from scenes import SCENES, SURVEY, Scene, staged
 from tui_script import driven
 from tui_wide import KEYCAPS, WIDE, wide_world
 
@@ -43,6 +43,8 @@ def assert_whole(app: LongwatchApp, columns: int, rows: int) -> None:
 def wide(scene: Scene) -> Scene:
     """The same screen over a world of wide characters."""
     keys = scene.keys if "slash" not in scene.keys else ("slash", "7")
+    if scene.keys[: len(SURVEY)] == SURVEY:
+        keys = ("enter", *scene.keys[len(SURVEY) :])
     return replace(scene, world=wide_world, keys=keys, until="")
 
 

@@ -98,7 +98,8 @@ def _step(
 ) -> dict[str, Any]:
     made = {"number": number, "offset": 0, "state": state, "scope": "", "name": name}
     known = {"occurrence": 0, "args": "ab" * 32, "epoch": 3, "at": BASE_WALL + at}
-    return {**made, **known, "preview": preview, "retryable": None, **more}
+    took = {"took_s": 0.4 * number if state == "done" else None}
+    return {**made, **known, **took, "preview": preview, "retryable": None, **more}
 
 
 LARGE = '391002 bytes in results/4f1c.json: "The second half'

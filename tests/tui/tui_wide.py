@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tui_history import History
 from tui_places import metrics_answer
 from tui_world import World, moment
 
@@ -48,4 +49,10 @@ def wide_world() -> World:
     failed = world.start("FA11", "agent-失敗"[:6] + "failed", -900)
     world.happen(failed, e.AttemptExited(1, Exit(ExitKind.PERMANENT, "終了 🚫", 65)), -800)
     world.happen(failed, e.RunFailed("失敗：入力が不正です 🚫"), moment(-800).wall - moment().wall)
+    world.answers["journal"] = {"total": len(WIDE), "lines": [
+        {"number": number, "state": "done", "name": text, "scope": text, "preview": text * 30,
+         "at": moment(-30).wall, "took_s": 1.0}
+        for number, text in enumerate(WIDE, start=1)
+    ]}  # fmt: skip
+    History(world)
     return world
