@@ -152,8 +152,7 @@ class Task:
     group: str | None = None
     joins: tuple[Join, ...] = ()
     about: str | None = None
-    """In a list: how its payload begins, MAX_ABOUT characters of JSON text. None: not looked at, or
-    it is a large one."""
+    """In a list: how its payload begins, at most MAX_ABOUT characters of JSON text."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,8 +153,12 @@ class SqliteTaskQueue:
         look: Look = USUAL,
     ) -> list[Task]:
         """See the port."""
-        return await self._read(
-            lambda scene: rows.listed(scene, queue, state, (after, limit), look)
+        page = (after, limit)
+        if not look.text:
+            return await self._read(lambda scene: rows.listed(scene, queue, state, page, look))
+        # A text is held against every row: 50 ms for 100,000 of them.
+        return await self._database.read_aside(
+            lambda connection: rows.listed(self._scene(connection), queue, state, page, look)
         )
 
     async def counts(self) -> dict[str, Counts]:

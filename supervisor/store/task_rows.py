@@ -261,12 +261,15 @@ def listed(
         queue=queue,
         text=look.text.lower(),
     )
-    return [replace(task_of(row, scene.now), about=_about(row)) for row in rows]
+    return [replace(task_of(row, scene.now), about=_about(scene, row)) for row in rows]
 
 
-def _about(row: Row) -> str | None:
-    text: str | None = row["payload"]
-    return None if text is None else text[:MAX_ABOUT]
+def _about(scene: Scene, row: Row) -> str:
+    """How the payload begins; of a large one no more than that is read."""
+    if (text := row["payload"]) is not None:
+        return str(text)[:MAX_ABOUT]
+    with scene.connection.blobopen("task_payloads", "payload", row["seq"], readonly=True) as blob:
+        return blob.read(MAX_ABOUT).decode("utf-8", "ignore")
 
 
 def counts(scene: Scene) -> dict[str, Counts]:

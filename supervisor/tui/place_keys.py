@@ -9,6 +9,7 @@ from supervisor.tui.key import Key
 
 SERVICES = "services"
 METRICS = "metrics"
+QUEUE = "queue"
 EVENTS = "events"
 PAST = "past"
 INBOX = "inbox"
@@ -17,6 +18,7 @@ SETTINGS = "settings"
 SCOPES: dict[str, str] = {
     SERVICES: "Among the services",
     METRICS: "In the metrics",
+    QUEUE: "Among queues and tasks",
     EVENTS: "Among the events",
     PAST: "In the past",
     INBOX: "In the inbox",
@@ -31,6 +33,8 @@ EVERYWHERE_KEYS: tuple[Key, ...] = (
         "retries, limits", "everywhere"),
     Key("app.metrics", "M", "go('metrics')", "metrics", "Metrics: completions, durations, retries, "
         "waiting, tokens and cost over time", "everywhere"),
+    Key("app.queues", "W", "go('queues')", "tasks", "Tasks, queues, pipelines: what waits where, "
+        "workers, dead letters", "everywhere"),
     Key("app.events", "E", "go('events')", "events", "Everything that happened, and the dashboard "
         "as it was", "everywhere"),
     Key("app.settings", "C", "go('settings')", "settings", "The settings of config.toml: what is "
@@ -85,6 +89,29 @@ KEYS: tuple[Key, ...] = (
     Key("metrics.previous", "left,N", "agent(-1)", "agent before", "The agent before", METRICS,
         shown="← N"),
     Key("metrics.back", "escape", "back", "back", "Back", METRICS, 9, "Esc"),
+    *_moving(QUEUE, "line"),
+    Key("queue.open", "enter", "open", "open", "The tasks of the queue, or the run of the task",
+        QUEUE, 1, "Enter"),
+    Key("queue.other", "tab", "other", "tasks", "From the queues to the tasks, and back", QUEUE, 2,
+        "Tab"),
+    Key("queue.view", "1,2,3,4,5,6", "option", "which", "Tasks that are not done, running, "
+        "waiting, later, dead, done", QUEUE, 3, "1-6"),
+    Key("queue.filter", "slash", "filter", "find", "Only tasks with a text in id, key, payload or "
+        "problem", QUEUE, 4, "/"),
+    Key("queue.more", "plus,equals_sign", "workers(1)", "add worker", "One worker more for the "
+        "marked queue, at once", QUEUE, 5, "+"),
+    Key("queue.fewer", "minus", "workers(-1)", "fewer", "One worker fewer; what runs is not ended",
+        QUEUE, 6, "-"),
+    Key("queue.requeue", "r", "dead('requeue')", "requeue", "Try the marked dead letter again",
+        QUEUE, 7, asks=True),
+    Key("queue.drop", "d", "dead('drop')", "drop", "Remove the marked dead letter for good", QUEUE,
+        8, asks=True),
+    Key("queue.requeue-all", "R", "all_dead('requeue')", "requeue all", "Try every dead letter of "
+        "the marked queue again", QUEUE, asks=True),
+    Key("queue.drop-all", "D", "all_dead('drop')", "drop all", "Remove every dead letter of the "
+        "marked queue for good", QUEUE, asks=True),
+    Key("queue.next", "n", "next", "next page", "The next page of tasks", QUEUE, 10),
+    Key("queue.previous", "N", "previous", "page before", "The page of tasks before", QUEUE),
     Key("services.reset", "x", "reset", "reset", "Close the breaker by hand: calls go out again "
         "at once", SERVICES, 1, asks=True),
     *_moving(EVENTS, "event"),

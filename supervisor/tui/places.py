@@ -40,4 +40,8 @@ def make_place(
         from supervisor.tui.screens.past import PastScreen
 
         return PastScreen(None, None)
+    if name == "queues":
+        from supervisor.tui.screens.queues import QueuesScreen
+
+        return QueuesScreen()
     raise ValueError(f"no screen {name!r}")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from textual.pilot import Pilot
 from tui_history import told_world
-from tui_places import places_world
+from tui_places import places_world, queues_world
 from tui_runs import survey_world
 from tui_script import ManualClock, ScriptedBackend, World, busy_world, text_of
 from tui_settings import settings_world
@@ -130,6 +130,21 @@ SCENES: tuple[Scene, ...] = (
         ("M",),
         "anthropic",
         world=places_world,
+    ),
+    Scene(
+        "queues",
+        "Tasks, queues and pipelines: what waits where, and which stage holds up the others.",
+        ("W",),
+        "◌ later",
+        world=queues_world,
+    ),
+    Scene(
+        "dead-letters",
+        "The dead letters of a queue, and trying one again.",
+        ("W", "j", "5", "tab", "r"),
+        "Try this dead letter",
+        queues_world,
+        sizes=("120x40",),
     ),
     Scene(
         "fleet",

@@ -6,7 +6,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tui_script import busy_world, driven
+from tui_places import queues_world
+from tui_script import driven
 
 from supervisor.tui import keys
 from supervisor.tui.screens.confirm import ConfirmScreen
@@ -16,6 +17,10 @@ DOCS = Path(__file__).parents[2] / "docs" / "keys.md"
 
 
 WAYS = {
+    "queue.requeue": ("W", "5", "tab"),
+    "queue.drop": ("W", "5", "tab"),
+    "queue.requeue-all": ("W", "5"),
+    "queue.drop-all": ("W", "5"),
     # From the table to what it would change; only a run without a process is rolled back.
     "open-run.rollback": ("slash", *"price-watch", "enter", "enter", "4"),
     "open-run.mute": ("enter", "5"),
@@ -53,9 +58,11 @@ def test_keys_that_fingers_rely_on_are_where_they_are_expected() -> None:
 
 @pytest.mark.parametrize("key", [key for key in keys.KEYS if key.asks], ids=lambda key: key.id)
 async def test_what_ends_something_asks_first(key: keys.Key) -> None:
-    async with driven(busy_world()) as it:
+    async with driven(queues_world()) as it:
         await it.press(*["j"] * 5)
-        await it.press(*WAYS.get(key.id, ()))
+        for pressed in WAYS.get(key.id, ()):
+            await it.press(pressed)
+            await it.settle()
         await it.settle()
         before = len(it.backend.calls)
         await it.press(key.keys)
@@ -67,4 +74,4 @@ async def test_what_ends_something_asks_first(key: keys.Key) -> None:
         await it.press("n")
         assert not isinstance(it.app.screen, ConfirmScreen | MenuScreen)
         made = {method for method, _ in it.backend.calls[before:]}
-        assert made <= {"log", "checkpoints", "journal"}
+        assert made <= {"log", "checkpoints", "journal", "queue", "tasks", "task"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
-from tui_world import World
+from tui_world import BASE_WALL, World
 from tui_worlds import busy_world
 
 
@@ -112,4 +114,86 @@ def places_world() -> World:
     world = busy_world()
     world.answers["metrics"] = metrics_answer
     world.answers["services"] = SERVICES
+    return world
+
+
+def queue_view(name: str, workers: int = 1, busy: int = 0, **fields: Any) -> dict[str, Any]:
+    """One queue as ``queue`` answers it."""
+    pipeline = name.partition(".")[0] if "." in name else None
+    zeros = dict.fromkeys(("ready", "delayed", "leased", "done", "dead"), 0)
+    return {
+        "name": name, "pipeline": pipeline, "workers": workers, "busy": busy, "intake": None,
+        "configured": workers, "long_lived": False, "next": None, "join": False, "nobody": None,
+        "hosts": None, "oldest_s": None, **zeros, **fields,
+    }  # fmt: skip
+
+
+QUEUES = [
+    queue_view("thumbnails", 4, 1, leased=1, delayed=3, done=5120, dead=2),
+    queue_view(
+        "contracts.extract", 3, 3, leased=3, ready=4, done=112, dead=1, oldest_s=95.0,
+        next="contracts.review",
+    ),
+    queue_view(
+        "contracts.review", 2, 2, leased=2, ready=86, done=21, oldest_s=2710.0,
+        next="contracts.report",
+    ),
+    queue_view("contracts.report", 1, 0, join=True),
+    queue_view("old-imports", 0, 0, ready=12, oldest_s=90_000.0,
+               nobody="no pool of that name in config.toml"),
+]  # fmt: skip
+
+
+def task_view(number: int, queue: str, state: str, **fields: Any) -> dict[str, Any]:
+    """One task as ``tasks`` answers it."""
+    return {
+        "id": f"01M8TASK{number:018}", "queue": queue, "state": state, "key": None, "priority": 4,
+        "deliveries": 1, "max_deliveries": 5, "submitted_at": BASE_WALL - 3000 + number,
+        "due_in_s": None, "worker": None, "finished_at": None, "problem": None, "group": None,
+        "about": json.dumps({"name": f"contract-{number:03}.txt", "pages": number}), **fields,
+    }  # fmt: skip
+
+
+def _tasks() -> list[dict[str, Any]]:
+    dead = {"deliveries": 5, "finished_at": BASE_WALL - 60}
+    return [
+        *(task_view(number, "contracts.extract", "leased", worker="atlas:/srv/contracts")
+          for number in range(3)),
+        *(task_view(number, "contracts.review", "leased", worker="atlas:/srv/contracts")
+          for number in range(3, 5)),
+        task_view(7, "thumbnails", "leased", worker="borg:/srv/contracts", key="tulip.jpg"),
+        task_view(8, "contracts.extract", "dead", problem="exit status 65: it has no text", **dead),
+        task_view(9, "thumbnails", "dead", key="beach.jpg", problem="no picture in it", **dead),
+        task_view(10, "thumbnails", "dead", key="moon.jpg", problem="no picture in it", **dead),
+        *(task_view(number, "thumbnails", "delayed", due_in_s=41.0 + number, problem="HTTP 503")
+          for number in range(11, 14)),
+        *(task_view(number, "contracts.review", "ready", deliveries=0)
+          for number in range(100, 186)),
+        *(task_view(number, "old-imports", "ready", deliveries=0) for number in range(200, 212)),
+    ]  # fmt: skip
+
+
+def listed_tasks(params: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of ``tasks``: a page of those that fit."""
+    found = [
+        task
+        for task in _tasks()
+        if task["state"] == params["state"]
+        and params.get("queue") in (None, task["queue"])
+        and params.get("text", "") in f"{task['key']} {task['about']} {task['problem']}"
+        and task["id"] > params["after"]
+    ]
+    return {"tasks": found[: params["limit"]]}
+
+
+def queues_world() -> World:
+    """The busy world, with pools and a pipeline in which one stage holds up the others."""
+    world = busy_world()
+    world.answers["queue"] = {"queues": QUEUES}
+    world.answers["tasks"] = listed_tasks
+    world.answers["task"] = lambda params: {
+        "id": params["id"],
+        "payload": {"name": "contract-000.txt", "pages": 12},
+        "result": None,
+    }
     return world
