@@ -31,7 +31,7 @@ READ_ONLY = "read_only"
 READING = frozenset(
     {
         "hello", "snapshot", "subscribe", "log", "history", "checkpoints", "journal", "queue",
-        "tasks", "task", "services", "events", "past", "hosts",
+        "tasks", "task", "services", "events", "past", "hosts", "metrics",
     }
 )  # fmt: skip
 """Methods of a client that only looks; what is not here may change something."""
