@@ -65,6 +65,9 @@ def _url(value: object) -> object:
         fits = False
     if not fits:
         raise wrong("no address of a collector", URL)
+    if parts is not None and (parts.username or parts.password):
+        raise wrong("a password in an address is shown wherever the address is", URL,
+                    "Put it into headers: otlp_headers_env.")  # fmt: skip
     return value
 
 

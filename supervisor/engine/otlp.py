@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
@@ -28,6 +29,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from supervisor import __version__
+from supervisor.config.metrics import is_loopback
 from supervisor.core.figures import Figures
 from supervisor.core.spans import Span, span_id, trace_id
 from supervisor.engine.prometheus import COUNTERS, OUTCOMES, TOKENS
@@ -134,13 +136,20 @@ def _nanos(wall: float) -> int:
     return int(wall * NANO)
 
 
+def _opener(url: str) -> urllib.request.OpenerDirector:
+    """This machine is reached without the proxy that the environment may name."""
+    is_here = is_loopback(urlsplit(url).hostname or "")
+    proxies = [urllib.request.ProxyHandler({})] if is_here else []
+    return urllib.request.build_opener(*proxies)
+
+
 def post(url: str, body: bytes, headers: Mapping[str, str]) -> None:
     """Send one request; RefusedError and UnreachableError say what became of it otherwise."""
     request = urllib.request.Request(  # noqa: S310  the configuration allows http and https alone
         url, body, {"Content-Type": "application/x-protobuf", **headers}, method="POST"
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as reply:  # noqa: S310
+        with _opener(url).open(request, timeout=TIMEOUT_S) as reply:
             reply.read(65536)
     except urllib.error.HTTPError as error:
         if error.code in PASSING:

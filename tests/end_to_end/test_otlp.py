@@ -207,7 +207,8 @@ def test_a_collector_that_accepts_and_says_nothing_holds_nothing_up(project: Any
         project.run("down", timeout_s=30)
 
 
-def test_an_address_that_is_none_is_refused(project: Any) -> None:
-    project.configure('[metrics]\notlp = "localhost:4318"\n[agents.a]\ncommand = ["true"]\n')
+@pytest.mark.parametrize("address", ["localhost:4318", "http://me:secret@127.0.0.1:4318"])
+def test_an_address_that_is_none_or_holds_a_password_is_refused(project: Any, address: str) -> None:
+    project.configure(f'[metrics]\notlp = "{address}"\n[agents.a]\ncommand = ["true"]\n')
     told = project.run("config", "check", check=2)
     assert "metrics.otlp" in told.stdout + told.stderr
