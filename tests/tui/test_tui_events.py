@@ -44,7 +44,7 @@ async def test_the_newest_stands_last_and_its_details_below() -> None:
 
 
 async def test_a_long_log_is_walked_to_its_beginning_by_pages_and_never_held_whole() -> None:
-    async with opened(long_world(4_000)) as (it, screen, history):
+    async with opened(long_world(2_500)) as (it, screen, history):
         lasts = []
         while (first := screen._window.events[0].seq) > 1:
             await it.press("g")

@@ -52,6 +52,10 @@ class ConfigScreen(PlaceScreen):
         """Of the file as it was when the field was opened: nobody overwrites what he never saw."""
         self._refusal = ""
         """What to say before what somebody else changed."""
+        self._fault = ""
+        """Why the value in the field cannot be."""
+        self._is_ours = False
+        """What is read next is what was just written here: no news."""
         self._detail = Lines(id="detail-lines")
         self._find = Input(placeholder="find: part of a name, or of what it means", id="find")
         self._field = Input(id="field")
@@ -87,10 +91,12 @@ class ConfigScreen(PlaceScreen):
 
     def _take(self, found: tuple[tuple[int, ...], Listing] | None) -> None:
         if found is None or not self.is_mounted:
+            self._is_ours = False
             return
         before, (self._seen, self._listing) = self._listing, found
         self.draw()
-        if before is not None and before.sha256 != self._listing.sha256:
+        is_news, self._is_ours = not self._is_ours, False
+        if is_news and before is not None and before.sha256 != self._listing.sha256:
             self._tell_changes(before, self._listing)
 
     def _tell_changes(self, before: Listing, after: Listing) -> None:
@@ -163,6 +169,9 @@ class ConfigScreen(PlaceScreen):
         setting, listing = self.marked(), self._listing
         width = max(30, self._detail.size.width - 2)
         told = setting_rows.detail(setting, listing, width) if setting and listing else []
+        if self._fault:
+            fault = line((f"✗ {render.clean(self._fault, 600)}", BAD))
+            told = [*told[:1], *render.wrap(fault, width), *told[1:]]
         self._detail.set_lines(told)
         self._detail.refresh()
 
@@ -214,7 +223,7 @@ class ConfigScreen(PlaceScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Look for it, or write it."""
-        text = event.value.strip()
+        text, self._fault = event.value.strip(), ""
         if event.input is self._find:
             self._words = text
             self._close_inputs()
@@ -244,10 +253,10 @@ class ConfigScreen(PlaceScreen):
             return
         self._close_inputs()
         name = setting_rows.dotted(setting)
-        self._listing = None  # What we changed ourselves is no news.
-        self._seen = ()
+        self._is_ours = True
         self.load()
-        done = f" ✓ {name} is written, counts {setting.takes}   before: {written.backup.name}"
+        when = setting.takes.partition(",")[0]
+        done = f" ✓ {name} is written, counts {when}   before: {written.backup.name}"
 
         self.say((done, DONE))
 
@@ -268,14 +277,17 @@ class ConfigScreen(PlaceScreen):
             self.load()
         elif isinstance(error, ConfigError):
             name = ".".join(self._edited.key) if self._edited else ""
-            self.refused(_short(error, name))
+            self._fault = _short(error, name)
+            self._draw_detail()
+            self.say((" ✗ not written", BAD))
         else:
             self._failed(error)
 
     def _close_inputs(self) -> None:
         self._find.display = self._field.display = False
-        self._edited = None
+        self._edited, self._fault = None, ""
         self.set_focus(None)
+        self._draw_detail()
 
     def action_back(self) -> None:
         """Close a field, then what is looked for, then the screen."""

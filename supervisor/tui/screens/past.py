@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from textual.app import ComposeResult
+from textual.geometry import Size
 from textual.widgets import Input
 
 from supervisor.config.when import FORMS, WhenError, parse_when
@@ -48,6 +49,8 @@ class PastScreen(PlaceScreen):
             self._start = {"at": wall}
         self._then = Picture()
         self._moment: Moment | None = None
+        self._drawn: tuple[Picture, Size] | None = None
+        """What stands below the head: it does not change while time goes on."""
         self._event: Recorded | None = None
         self._event_agent = ""
         self._ends = (0, 0)
@@ -107,6 +110,10 @@ class PastScreen(PlaceScreen):
             self._head.set_content(line((" asking the engine …", MUTED)))
             return
         self._draw_head(now, event)
+        drawn = (self._then, self.size)
+        if self._drawn is not None and drawn[0] is self._drawn[0] and drawn[1] == self._drawn[1]:
+            return
+        self._drawn = drawn
         glyph, style = event_rows.look_of(event.event)
         who = render.clean(self._event_agent or ("engine" if not event.run_id else "?"), 40)
         words = (f"{glyph} {describe(event.event)}", style)
