@@ -64,7 +64,8 @@ async def test_the_pane_shows_stages_timeline_and_log_of_the_selected_run() -> N
         await select(it, "license-audit")
         await it.until(lambda: "contract-051.pdf" in it.text(), "the log")
         text = it.text()
-        assert "✓ fetch" in text and "○ compare" in text and "attempt 2 from checkpoint 11" in text
+        assert "✓ fetch" in text and "▷ compare  next" in text and "○ report" in text
+        assert "attempt 2 from checkpoint 11" in text
         assert "eta 14 min (at 3.6" in text
 
 
