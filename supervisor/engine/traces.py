@@ -13,8 +13,10 @@ import json
 import os
 import socket
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,11 +142,8 @@ class Traces:
         try:
             while self._unsent:
                 batch = [self._unsent[n] for n in range(min(BATCH, len(self._unsent)))]
-                await asyncio.to_thread(
-                    lambda batch=batch: otlp.post(  # type: ignore[misc]
-                        f"{base}/v1/traces", otlp.encoded_spans(batch, resource), headers
-                    )
-                )
+                body = await asyncio.to_thread(otlp.encoded_spans, batch, resource)
+                await _aside(partial(otlp.post, f"{base}/v1/traces", body, headers))
                 self._remove(batch)
                 await self.save()
             await self._send_figures(f"{base}/v1/metrics", headers, resource)
@@ -178,7 +177,7 @@ class Traces:
         if not totals:
             return
         body = otlp.encoded_figures(totals, (metrics.since, self._engine.clock().wall), resource)
-        await asyncio.to_thread(otlp.post, url, body, headers)
+        await _aside(partial(otlp.post, url, body, headers))
         self._figures_at = now_s
 
     async def _look_up_steps(self) -> None:
@@ -205,6 +204,34 @@ class Traces:
         except (OSError, RecordError, ValueError, KeyError, TypeError, AttributeError) as error:
             sys.stderr.write(f"longwatch engine: {self._file} is begun anew: {error}\n")
             return None
+
+
+async def _aside(work: Callable[[], None]) -> None:
+    """``work`` in a thread that ends with the process: no collector holds up our leaving."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+
+    def settle(error: Exception | None) -> None:
+        if done.done():
+            return  # Nobody waits for it any more.
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
+
+    def run() -> None:
+        found: Exception | None = None
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  handed to the caller
+            found = error
+        try:
+            loop.call_soon_threadsafe(settle, found)
+        except RuntimeError:
+            pass  # The loop is closed: we have left.
+
+    threading.Thread(target=run, name="otlp", daemon=True).start()
+    await done
 
 
 def _steps_of(run_dir: Path, attempt: Span) -> list[Step]:

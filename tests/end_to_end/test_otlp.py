@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -203,8 +204,13 @@ def test_a_collector_that_accepts_and_says_nothing_holds_nothing_up(project: Any
         project.run("up")
         project.run("start", "writer")
         project.wait_for("writer", "succeeded")
-        assert project.run("status", timeout_s=5).returncode == 0
-        project.run("down", timeout_s=30)
+        deaf.settimeout(30)
+        connection, _ = deaf.accept()
+        with connection:
+            assert project.run("status", timeout_s=5).returncode == 0
+            began = time.monotonic()
+            project.run("down", timeout_s=30)
+            assert time.monotonic() - began < 8, "a request has 10 s, and leaving waits for none"
 
 
 @pytest.mark.parametrize("address", ["localhost:4318", "http://me:secret@127.0.0.1:4318"])
