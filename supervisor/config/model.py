@@ -279,6 +279,7 @@ class TuiTable(Table):
 
     theme: Literal["auto", "dark", "light", "high-contrast", "ansi"] = "auto"
     mouse: bool = True
+    notify: Literal["all", "bell", "off"] = "all"
     keys: Annotated[
         dict[str, tuple[str, ...]], BeforeValidator(_tui_keys), WithJsonSchema(_KEYS_SCHEMA)
     ] = Field(default_factory=dict)

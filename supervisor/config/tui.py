@@ -31,6 +31,8 @@ class TuiSettings:
     mouse: bool = True
     keys: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     """The name of an action to its keys, as they were written."""
+    notify: str = "all"
+    """One of ``core.ringing.NOTIFY``: how the terminal calls when something waits."""
     source: Source | None = None
     """Where they were written, for messages; None when nowhere."""
 
@@ -47,7 +49,8 @@ def read_tui_settings(project: Project, problems: Problems) -> TuiSettings:
     from supervisor.config.load import check_tui
 
     table = check_tui(source, problems, project)
-    return TuiSettings(table.theme, table.mouse, MappingProxyType(dict(table.keys)), source)
+    keys = MappingProxyType(dict(table.keys))
+    return TuiSettings(table.theme, table.mouse, keys, table.notify, source)
 
 
 def report_key(

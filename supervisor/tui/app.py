@@ -117,6 +117,7 @@ class LongwatchApp(AnsweringApp):
     def on_mount(self) -> None:
         """Check the guard, take the signals, connect."""
         guard.assert_in_place(self, self._driver, self.driver_class)
+        self.begin_calls(self._settings.notify)
         for made in theme.THEMES.values():
             self.register_theme(made)
         self.theme = self._first_theme().name
@@ -161,6 +162,7 @@ class LongwatchApp(AnsweringApp):
     def _draw(self) -> None:
         """Give the picture to the screens in view, the covered one under a card too."""
         now = self._link.now()
+        self.call_operator()
         for screen in self.screen_stack[-2:]:
             if isinstance(screen, PictureScreen) and screen.is_mounted:
                 screen.show(self._link.picture, now)

@@ -10,9 +10,12 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from textual.events import AppFocus, Event, Key, MouseDown
+
 from supervisor.core.text import safe_text
 from supervisor.errors import LongwatchError
 from supervisor.tui import actions, theme
+from supervisor.tui.calls import OperatorCalls
 from supervisor.tui.fleet import FleetLink
 from supervisor.tui.guard import GuardedApp
 from supervisor.tui.link import CallError, EngineLink
@@ -39,6 +42,22 @@ class CarryingApp(GuardedApp):
         super().__init__(**settings)
         self._link = link
         self._clock = clock
+        self._calls: OperatorCalls | None = None
+
+    def begin_calls(self, notify: str) -> None:
+        """From now on the terminal calls when something waits, as ``[tui] notify`` says."""
+        self._calls = OperatorCalls(notify, self._driver, self._clock)
+
+    def call_operator(self) -> None:
+        """Call for what is new in the picture."""
+        if self._calls is not None:
+            self._calls.look(self._link.picture)
+
+    async def on_event(self, event: Event) -> None:
+        """Whatever the operator does is a reaction."""
+        if self._calls is not None and isinstance(event, Key | MouseDown | AppFocus):
+            self._calls.reacted()
+        await super().on_event(event)
 
     def say(self, *parts: Part) -> None:
         """One line on what became of the last action."""

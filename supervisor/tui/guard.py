@@ -3,15 +3,19 @@
 Textual itself passes control bytes in content on to the terminal (RELIABILITY, trap 1), whatever
 ``markup`` says. ``render.py`` keeps them out; this module holds even when ``render.py`` was
 forgotten somewhere. Two nets: every strip that is about to be drawn has its segments cleaned and
-its links removed, and the driver lets only the few sequences pass that Textual itself writes.
+its links removed, and the driver lets only the few sequences pass that Textual itself writes. One
+method goes past it, for the bell, messages and the window's name, which ``core.ringing`` makes.
 ``assert_in_place`` is called at start-up: without the guard the interface refuses to run.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import signal
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from typing import Any, TextIO, cast
 
 from rich.segment import Segment
 from rich.style import Style
@@ -21,8 +25,13 @@ from textual.driver import Driver
 from textual.drivers.linux_driver import LinuxDriver
 from textual.strip import Strip
 
+from supervisor.core import ringing
 from supervisor.core.text import safe_text
+from supervisor.tui.terminal import exit_status
+from supervisor.tui.terminal_file import TerminalFile
 
+LOST_STATUS = exit_status(signal.SIGHUP)
+"""What a program reports whose terminal is gone, whether or not the signal came."""
 _OWN = re.compile(
     r"\x1b\["
     r"(?:[0-9;:]*m"  # colours and attributes
@@ -102,11 +111,62 @@ def clean_update(update: CompositorUpdate) -> CompositorUpdate:
 
 
 class GuardedDriver(LinuxDriver):
-    """The terminal driver with the filter in front of it."""
+    """The terminal driver with the filter in front of it; a lost terminal ends the application."""
+
+    def __init__(self, app: App[Any], **settings: Any) -> None:
+        super().__init__(app, **settings)
+        self._out: TerminalFile | None = None
+        self._window_name = ""
 
     def write(self, data: str) -> None:
         """Write what may pass."""
         super().write(filtered(data))
+
+    def start_application_mode(self) -> None:
+        """Take the terminal, at the start and after an editor had it."""
+        if self._out is None:
+            self._out = TerminalFile(cast("TextIO", self._file).fileno(), self._tell_lost)
+            self._file = cast("Any", self._out)
+            if os.isatty(self._out.fileno()):
+                self._out.watch()
+        super().start_application_mode()  # type: ignore[no-untyped-call]
+        if self._window_name:
+            self._pass(ringing.PUSH_TITLE + self._window_name)
+
+    def stop_application_mode(self) -> None:
+        """Give the terminal back, its window's name too."""
+        if self._window_name:
+            self._pass(ringing.POP_TITLE)
+        super().stop_application_mode()
+
+    def ring(self, made: str) -> None:
+        """The one way past the filter, and only for what ``core.ringing`` made."""
+        if not ringing.is_ours(made):
+            raise GuardMissingError("something that is no call was to be sent as one")
+        if made:
+            self._pass(made)
+
+    def name_window(self, made: str) -> None:
+        """The same for the window's name; what it was comes back when the terminal is left."""
+        if made:
+            is_first, self._window_name = not self._window_name, made
+            self.ring(ringing.PUSH_TITLE + made if is_first else made)
+
+    def _pass(self, data: str) -> None:
+        if self._writer_thread is not None:
+            super().write(data)
+
+    def run_input_thread(self) -> None:
+        """Read keys; a terminal that is gone is no bug of ours."""
+        try:
+            super().run_input_thread()
+        except OSError:
+            if self._out is not None:
+                self._out.give_up()
+
+    def _tell_lost(self) -> None:
+        with suppress(RuntimeError):  # The loop has ended: so has the application.
+            self._loop.call_soon_threadsafe(self._app.exit, LOST_STATUS)
 
 
 class GuardedApp(App[int]):

@@ -21,6 +21,8 @@ class Settings:
     """A name of ``theme.THEMES``, or ``auto``."""
     mouse: bool = True
     """Without, the terminal keeps its own selection and wheel."""
+    notify: str = "all"
+    """One of ``ringing.NOTIFY``."""
 
 
 USUAL = Settings()
@@ -38,7 +40,8 @@ def read_settings(project: Project) -> Settings:
 def settle(written: TuiSettings, problems: Problems) -> Settings:
     """What was written, with its keys checked; faults are reported."""
     if not written.keys:
-        return Settings(theme=written.theme, mouse=written.mouse)
+        return Settings(theme=written.theme, mouse=written.mouse, notify=written.notify)
     from supervisor.tui.keymap_check import check_keymap
 
-    return Settings(check_keymap(written, problems), written.theme, written.mouse)
+    keys = check_keymap(written, problems)
+    return Settings(keys, written.theme, written.mouse, written.notify)

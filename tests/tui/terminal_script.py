@@ -1,6 +1,7 @@
 """Runs the interface on a scripted engine in whatever terminal this is started in.
 
-``python terminal_script.py busy|hostile|edit|boom``; boom fails inside once the picture is there.
+``python terminal_script.py busy|hostile|edit|boom|storm``; boom fails inside once the picture is
+there, storm draws everything again and again.
 """
 
 from __future__ import annotations
@@ -22,6 +23,20 @@ def fail(app: LongwatchApp, message: PictureChanged) -> None:
         raise ValueError("a bug of ours \x1b]52;c;aGk=\x07")
 
 
+def storm(app: LongwatchApp, _message: PictureChanged) -> None:
+    """Everything anew, fifty times a second, and the queue to the terminal full."""
+    app._draw()
+    if app.picture.is_loaded:
+        app.set_timer(0.5, lambda: app.set_interval(0.02, lambda: flood(app)), name="storm")
+
+
+def flood(app: LongwatchApp) -> None:
+    """More than the writing thread holds."""
+    app.screen.refresh(layout=True)
+    for _ in range(40):
+        app._driver.write("\x1b[1;1H\x1b[0m" * 100)  # type: ignore[union-attr]
+
+
 def edit_world() -> World:
     """One agent that proposes a text."""
     world = World()
@@ -36,6 +51,8 @@ def main() -> int:
     kind = sys.argv[1]
     if kind == "boom":
         LongwatchApp.on_picture_changed = fail  # type: ignore[method-assign,assignment]
+    if kind == "storm":
+        LongwatchApp.on_picture_changed = storm  # type: ignore[method-assign,assignment]
     world = {"hostile": hostile_world, "edit": edit_world}.get(kind, busy_world)()
     return run_tui("unused", backend=ScriptedBackend(world))
 
