@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from supervisor.core import ringing
 from supervisor.core.text import CUT_MARK, draws_over, safe_text
 from supervisor.errors import EnvironmentFaultError
 
@@ -44,6 +45,12 @@ def block(text: str) -> None:
 def redraw(text: str) -> None:
     """The line a terminal is on, drawn anew; an empty ``text`` takes it away."""
     _write(f"\r\x1b[2K{safe_text(text)}")
+
+
+def ring(made: str) -> None:
+    """A call of ``core.ringing``, which has cleaned what is in it; nothing else passes."""
+    if made and ringing.is_ours(made):
+        _write(made)
 
 
 def json(value: Any) -> None:

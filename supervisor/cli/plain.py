@@ -27,10 +27,11 @@ from supervisor.cli.plain_words import (
 )
 from supervisor.cli.session import Place, ensure_engine, own_name, program_of
 from supervisor.cli.status_cmd import find, newest_and_active
+from supervisor.cli.terminal_calls import TerminalCalls
 from supervisor.config.problems import nearest
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import answer_hint
-from supervisor.core.events import Recorded
+from supervisor.core.events import Recorded, RequestOpened, RequestReminded
 from supervisor.core.mirror import Mirror
 from supervisor.core.run import Request, RunState
 from supervisor.core.text import safe_text
@@ -74,6 +75,7 @@ class _Session:
         self._program = program_of(place)
         self._live = Live(place, client, self._see)
         self._typed = TypedLines()
+        self._calls = TerminalCalls(place)
 
     def run(self) -> None:
         """Until the operator leaves."""
@@ -98,6 +100,11 @@ class _Session:
         said = self._announcer.sentence(recorded, state)
         if said is not None:
             output.line(said)
+        asked = _asked_in(recorded)
+        if state is not None and asked:
+            for request in state.open_requests:
+                if request.id == asked:
+                    self._calls.ask(state, request)
 
     def _obey(self, line: str) -> None:
         word, _, rest = line.partition(" ")
@@ -214,3 +221,11 @@ class _Session:
         runs = self._live.mirror.runs.values()
         pairs = [(state, request) for state in runs for request in state.open_requests]
         return sorted(pairs, key=lambda pair: pair[1].created_at)
+
+
+def _asked_in(recorded: Recorded) -> str:
+    """The question that an event asks, or asks again; empty when it does not."""
+    event = recorded.event
+    if isinstance(event, RequestOpened):
+        return event.request.id
+    return event.request_id if isinstance(event, RequestReminded) else ""

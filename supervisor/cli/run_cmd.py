@@ -21,6 +21,7 @@ from supervisor.cli.attach import is_dumb
 from supervisor.cli.follow import PROGRESS_EVERY_S, Follower
 from supervisor.cli.live import Live
 from supervisor.cli.session import Place, ensure_engine, own_name, program_of
+from supervisor.cli.terminal_calls import TerminalCalls
 from supervisor.config.paths import Project
 from supervisor.control.sync_client import SyncClient
 from supervisor.core.describe import answer_hint, reason_words
@@ -114,6 +115,7 @@ class _Following:
     ) -> None:
         self.live = Live(place, client, self._see)
         self._is_terminal = is_terminal
+        self._calls = TerminalCalls(place)
         self._by = by
         self._mine = [e["id"] for e in started if e["action"] != "already running"]
         self._asked: set[str] = set()
@@ -199,6 +201,7 @@ class _Following:
                 continue
             self._asked.add(request.id)
             self._hide_bars()
+            self._calls.ask(state, request)
             try:
                 answer = ask_inline(state, request, output.line)
             except (EOFError, OSError, UnicodeDecodeError):

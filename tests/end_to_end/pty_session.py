@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 LIMIT_S = 45.0
+PLAIN_XTERM = {"TERM": "xterm", "TERM_PROGRAM": "", "TMUX": "", "STY": ""}
+"""Wherever the tests run, this is no terminal within another."""
 
 
 def _take_terminal() -> None:
@@ -31,7 +33,7 @@ class Session:
         self.process = subprocess.Popen(
             project.command(*arguments),
             cwd=project.directory,
-            env={**project.environment, "TERM": "xterm", **environment},
+            env={**project.environment, **PLAIN_XTERM, **environment},
             stdin=child,
             stdout=child,
             stderr=child,

@@ -118,6 +118,7 @@ def test_a_question_left_open_is_asked_again_when_it_is_reminded_of(
     session.type("\n")
     session.expect("left open")
     assert "still waits for you" in session.expect("empty leaves it open): ")
+    assert session.seen.count("\a\x1b]9;longwatch: asker asks: Publish?\a") == 2
     session.type("y at last\n")
     assert session.end() == 0, session.seen
     assert (project.directory / "said").read_text() == "True at last\n"

@@ -91,6 +91,7 @@ def test_two_actions_may_change_places(tmp_path: Path) -> None:
         ('[tui]\ntheme = "drak"\n', 'Did you mean "dark"?'),
         ("[tui]\nmuose = false\n", 'Did you mean "mouse"?'),
         ('[tui]\nmouse = "no"\n', "true or false"),
+        ('[tui]\nnotify = "bel"\n', 'Did you mean "bell"?'),
         ('[tui.keys]\n"run.stop" = 3\n', "a key such as"),
         ('[tui]\nkeys = "x"\n', "this is no table"),
     ],
