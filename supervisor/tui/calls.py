@@ -22,7 +22,7 @@ class OperatorCalls:
 
     def __init__(self, notify: str, driver: Driver | None, clock: Callable[[], float]) -> None:
         """``notify`` as in ``[tui]``; a driver without a terminal is never written to."""
-        self._driver = driver if isinstance(driver, GuardedDriver) else None
+        self._terminal = driver if isinstance(driver, GuardedDriver) else None
         self._ringer = ringer_for(notify, os.environ)
         self._clock = clock
         self._calls = NO_CALLS
@@ -30,15 +30,15 @@ class OperatorCalls:
 
     def look(self, picture: Picture) -> None:
         """Call for what is new in it, and for what nobody reacts to."""
-        if self._driver is None or not picture.is_loaded:
+        if self._terminal is None or not picture.is_loaded:
             return
         waiting = [_waiting(need) for need in needs(picture)]
         self._calls, called = after_look(self._calls, _sources(picture), waiting, self._clock())
         if len(waiting) != self._titled:
             self._titled = len(waiting)
-            self._driver.name_window(self._ringer.title(len(waiting)))
+            self._terminal.name_window(self._ringer.title(len(waiting)))
         if called:
-            self._driver.ring(self._ringer.message(words_for(called)))
+            self._terminal.ring(self._ringer.message(words_for(called)))
 
     def reacted(self) -> None:
         """The operator is there."""
