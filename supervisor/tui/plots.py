@@ -183,4 +183,4 @@ def scale_count(number: float) -> str:
 
 def scale_cost(dollars: float) -> str:
     """Dollars beside the scale."""
-    return f"${dollars:.2f}" if dollars < 1 else f"${dollars:.0f}"
+    return f"${dollars:.2f}" if dollars < 10 and dollars != int(dollars) else f"${dollars:.0f}"
