@@ -118,15 +118,31 @@ def look_of(event: Event) -> tuple[str, str]:
     return _LOOKS.get(type(event), ("·", MUTED))
 
 
-def rows(window: Window) -> Iterable[tuple[str, Content]]:
-    """Key and line of each event, with a line of its own where a day begins."""
-    day = ""
+Made = dict[int, Content]
+"""Lines by the number of their event."""
+
+
+def rows(window: Window, made: Made) -> Iterable[tuple[str, Content]]:
+    """Key and line of each event, with a line of its own where a day begins.
+
+    ``made``: lines from before; an event never changes, so only new ones are made. Those that
+    left the window are taken out of it.
+    """
+    kept: Made = {}
+    day, quarter = "", -1
     for recorded in window.events:
-        here = time.strftime("%A %Y-%m-%d", time.localtime(recorded.at.wall))
-        if here != day:
-            day = here
-            yield "", line((f" {here}", FAINT))
-        yield str(recorded.seq), row(recorded, agent_of(window, recorded))
+        # Every zone begins its days at a quarter of an hour.
+        before, quarter = quarter, int(recorded.at.wall // 900)
+        if before != quarter:
+            here = time.strftime("%A %Y-%m-%d", time.localtime(recorded.at.wall))
+            if here != day:
+                day = here
+                yield "", line((f" {here}", FAINT))
+        seq = recorded.seq
+        kept[seq] = made.get(seq) or row(recorded, agent_of(window, recorded))
+        yield str(seq), kept[seq]
+    made.clear()
+    made |= kept
 
 
 def agent_of(window: Window, recorded: Recorded) -> str:

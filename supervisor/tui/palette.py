@@ -21,6 +21,11 @@ from supervisor.tui.render import line
 from supervisor.tui.screens.base import PictureScreen
 from supervisor.tui.theme import ASK, MUTED, TEXT
 
+MOVING = frozenset(
+    {"up", "down", "page_up", "page_down", "top", "bottom", "back", "left", "right", "machine"}
+)
+MOVING_WEIGHT = 0.3
+"""Nobody opens the palette to go one line down, yet it can be found."""
 SHOWN_AT_ONCE = 12
 """Commands listed before anything is typed."""
 
@@ -55,6 +60,8 @@ class Command:
     verb: str
     help: str
     do: Callable[[], None]
+    weight: float = 1.0
+    """Below 1: found, but behind others that fit as well."""
 
     @property
     def title(self) -> str:
@@ -78,7 +85,7 @@ class Commands(Provider):
             if score > 0:
                 _, places = matcher.fuzzy_search.match(query, command.title)
                 shown = _shown(command, places)
-                yield Hit(score, shown, command.do, command.title, command.help)
+                yield Hit(score * command.weight, shown, command.do, command.title, command.help)
 
     def _commands(self) -> Iterable[Command]:
         app = cast("Commanded", self.app)
@@ -115,7 +122,8 @@ def _here_commands(app: Commanded, screen: Screen[Any]) -> Iterable[Command]:
         told.add(binding.id)
         label = key.label if key.id == binding.id else f"{key.label} {digit}"
         do = _here_call(app, binding.action, active.node)
-        yield Command(key.scope, label, key.tooltip, do)
+        weight = MOVING_WEIGHT if key.action in MOVING else 1.0
+        yield Command(key.scope, label, key.tooltip, do, weight)
 
 
 _BY_ID = {key.id: key for key in keys.KEYS}

@@ -16,13 +16,15 @@ from supervisor.tui.screens.log import LogScreen
 from supervisor.tui.screens.past import PastScreen
 
 AUDIT = ("g", *"jjjjj")
+SCOPE_OF = {"queues": place_keys.QUEUE}
+"""Where a place is not called as its scope is."""
 WAYS: dict[str, tuple[str, ...]] = {
     keys.RUNS: (),
     keys.RUN: AUDIT,
     keys.OPEN_RUN: (*AUDIT, "enter"),
     keys.LOG: (*AUDIT, "l"),
     **{
-        key.action.split("'")[1]: (key.keys,)
+        SCOPE_OF.get(name := key.action.split("'")[1], name): (key.keys,)
         for key in place_keys.EVERYWHERE_KEYS
         if key.action.startswith("go(")
     },

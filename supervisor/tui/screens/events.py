@@ -56,6 +56,7 @@ class EventsScreen(PlaceScreen):
         self._is_loaded = False
         self._drawn: Window | None = None
         """What the list holds: a thousand lines are made anew only when there are others."""
+        self._made: event_rows.Made = {}
         self._may_ask_newer = False
         """Once for each picture: what is told may not be stored yet, and is asked for again."""
         self._looked_back_to: int | None = None
@@ -95,6 +96,7 @@ class EventsScreen(PlaceScreen):
         """From the end, anew."""
         self._follows = True
         self._looked_back_to = None
+        self._made.clear()  # Another machine numbers its own events.
         self._page(self._take_newest)
 
     def _take_newest(self, page: dict[str, Any]) -> None:
@@ -170,7 +172,7 @@ class EventsScreen(PlaceScreen):
 
     def _fill(self) -> None:
         self._drawn = self._window
-        rows = list(event_rows.rows(self._window))
+        rows = list(event_rows.rows(self._window, self._made))
         if not rows:
             is_asking = self._is_busy or not self._is_loaded
             words = "  asking the engine …" if is_asking else "  no event fits"
