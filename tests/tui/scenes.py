@@ -52,6 +52,21 @@ def small_world() -> World:
     return world
 
 
+def form_world() -> World:
+    """One agent asks for several things at once."""
+    world = World()
+    audit = world.start("7F3K", "license-audit", -300)
+    fields = [
+        {"name": "target", "type": "choice", "options": ["staging", "live"], "required": True},
+        {"name": "copies", "type": "number", "default": 3},
+        {"name": "dry", "type": "boolean", "label": "only try it"},
+        {"name": "reason", "type": "text", "required": True},
+    ]
+    world.ask(audit, -60, kind="form", title="Where to?", action={"fields": fields})
+    world.happen(audit, e.WaitBegan("asks 7F3K-1"), -60)
+    return world
+
+
 @dataclass(frozen=True, slots=True)
 class Scene:
     """One screen in one state."""
@@ -76,6 +91,24 @@ SCENES: tuple[Scene, ...] = (
     Scene("empty", "A directory in which nothing has run yet.", world=World),
     Scene("filter", "The table while a text is typed to filter it.", ("slash", *"crawl"), "crawl"),
     Scene("request", "A question, with exactly what will be done.", ("i",), "rsync"),
+    Scene(
+        "form",
+        "Several things asked at once.",
+        ("i",),
+        "only try it",
+        form_world,
+        sizes=("120x40",),
+    ),
+    Scene(
+        "many", "What can be done to many runs at once.", ("F",), "many at once", sizes=("120x40",)
+    ),
+    Scene(
+        "many-runs",
+        "All that it touches, before anything is done.",
+        ("F", "1"),
+        "Pause:",
+        sizes=("120x40",),
+    ),
     Scene("run", "One run: everything known of it.", SURVEY, "9DKT", world=survey_world),
     *(
         Scene(
