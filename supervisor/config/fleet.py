@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,24 +15,46 @@ from supervisor.config.model import Span, Table, wrong
 _NAME = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
 
+_NAMESPACE = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$")]
+
+
 def _server(value: object) -> object:
     if not isinstance(value, str) or not value.startswith(("nats://", "tls://", "ws://", "wss://")):
         raise wrong("no address of a NATS server", "nats://host:4222 or tls://host:4222")
     return value
 
 
+def _address(value: object) -> object:
+    if not isinstance(value, str) or not re.fullmatch(
+        r"[^\s:/]+:\d{1,5}|\[[^\s\]]+\]:\d{1,5}", value
+    ):
+        raise wrong("no address of a Temporal cluster", "host:7233")
+    return value
+
+
 class FleetTable(Table):
     """``[fleet]``."""
 
-    engine: Literal["nats"] | None = None
+    engine: Literal["nats", "temporal"] | None = None
     servers: list[Annotated[str, BeforeValidator(_server)]] = Field(default_factory=list)
-    namespace: _NAME = "longwatch"
+    """Of NATS."""
+    address: Annotated[str, BeforeValidator(_address)] | None = None
+    """Of the Temporal cluster: ``host:7233``."""
+    namespace: _NAMESPACE | None = None
+    """NATS: those with the same one share their tasks; None is ``longwatch``. Temporal: its own,
+    which has to exist; None is ``default``."""
+    prefix: _NAME = "longwatch"
+    """What the names of workflows and task queues in Temporal begin with."""
     host: _NAME | None = None
     """How this machine is called in the fleet; None is its host name."""
     credentials: str | None = None
     user: str | None = None
     password_env: str | None = None
     """The variable that holds the password."""
+    api_key_env: str | None = None
+    """The variable that holds the API key of a Temporal cluster."""
+    tls: bool = False
+    """Temporal over TLS with the machine's own authorities; a key or certificate implies it."""
     tls_ca: str | None = None
     tls_cert: str | None = None
     tls_key: str | None = None
@@ -40,6 +63,8 @@ class FleetTable(Table):
     """Whether the other machines may show and operate this one."""
     lease: Span = 30.0
     """How long the tasks of a dead machine wait for another one."""
+    deadline: Span | None = None
+    """Temporal ends a task that is not done by then, over all deliveries; None is no limit."""
 
 
 def path_in(directory: Path, text: str | None) -> Path | None:
@@ -50,3 +75,8 @@ def path_in(directory: Path, text: str | None) -> Path | None:
 def password_of(table: FleetTable, environ: Mapping[str, str] = os.environ) -> str | None:
     """The password, from the environment: it never stands in the file."""
     return environ.get(table.password_env) if table.password_env is not None else None
+
+
+def api_key_of(table: FleetTable, environ: Mapping[str, str] = os.environ) -> str | None:
+    """The API key, from the environment: it never stands in the file."""
+    return environ.get(table.api_key_env) if table.api_key_env is not None else None

@@ -145,7 +145,12 @@ class _Reading:
         table = self._table(FleetTable, raw, ("fleet",)) if raw is not None else None
         if table is None or table.engine is None:
             return None
-        if not table.servers:
+        if table.engine == "temporal" and table.address is None:
+            self._problem(
+                ("fleet", "address"), "it is missing", "the address of the cluster",
+                'Add: address = "host:7233"',
+            )  # fmt: skip
+        if table.engine == "nats" and not table.servers:
             self._problem(
                 ("fleet", "servers"), "it is missing", "at least one address",
                 'Add: servers = ["nats://host:4222"]',

@@ -33,20 +33,33 @@ async def open_queue(
         return Tasks(engine, queue, worker), None
     shared = shared_queue(engine.project, table)
     stack.push_async_callback(shared.close)
-    engine.membership = Membership(engine, table)
-    stack.push_async_callback(engine.membership.close)
+    if table.engine == "nats":
+        engine.membership = Membership(engine, table)
+        stack.push_async_callback(engine.membership.close)
     luggage = Luggage(engine.project, shared, engine.runs.state, worker)
     return Tasks(engine, shared, worker, lease_s=table.lease), luggage
 
 
 def shared_queue(project: Project, table: FleetTable) -> ConnectingQueue:
     """The queue of ``[fleet]``; connects in the background."""
+    on = _on_temporal if table.engine == "temporal" else _on_nats
+    return ConnectingQueue(lambda: on(project, table))
 
-    async def connect() -> SharedQueue:
-        from supervisor.fleet.settings import nats_settings
-        from supervisor.fleet.shared_queue import SharedTaskQueue
 
-        settings = nats_settings(project, table)
-        return await SharedTaskQueue.open(settings, project.state_dir / FLEET_DB)
+async def _on_nats(project: Project, table: FleetTable) -> SharedQueue:
+    from supervisor.fleet.settings import nats_settings
+    from supervisor.fleet.shared_queue import SharedTaskQueue
 
-    return ConnectingQueue(connect)
+    settings = nats_settings(project, table)
+    return await SharedTaskQueue.open(settings, project.state_dir / FLEET_DB)
+
+
+async def _on_temporal(project: Project, table: FleetTable) -> SharedQueue:
+    from supervisor.fleet.settings import temporal_settings
+    from supervisor.fleet.temporal_connection import require_library
+
+    # Without the library the next import would say so, and less plainly.
+    settings, _library = temporal_settings(project, table), require_library()
+    from supervisor.fleet.temporal_queue import TemporalTaskQueue
+
+    return await TemporalTaskQueue.open(settings)

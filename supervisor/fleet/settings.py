@@ -5,9 +5,10 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from supervisor.config.fleet import FleetTable, password_of, path_in
+from supervisor.config.fleet import FleetTable, api_key_of, password_of, path_in
 from supervisor.errors import UserError
 from supervisor.fleet.nats_connection import NatsSettings
+from supervisor.fleet.temporal_connection import TemporalSettings
 
 if TYPE_CHECKING:
     from supervisor.config.paths import Project
@@ -20,12 +21,18 @@ def host_name(table: FleetTable | None) -> str:
 
 def nats_settings(project: Project, table: FleetTable) -> NatsSettings:
     """How its servers are reached; UserError when it names none."""
+    if table.engine == "temporal":
+        raise UserError(
+            "this is for machines that share a NATS server",
+            why='[fleet] engine is "temporal"',
+            fix="See the machines in the Temporal UI, or attach with: longwatch --host USER@HOST",
+        )
     if not table.servers:
         raise UserError("[fleet] names no servers", fix='servers = ["nats://host:4222"]')
     here = project.directory
     return NatsSettings(
         servers=tuple(table.servers),
-        namespace=table.namespace,
+        namespace=table.namespace or "longwatch",
         credentials=path_in(here, table.credentials),
         user=table.user,
         password=password_of(table),
@@ -33,4 +40,23 @@ def nats_settings(project: Project, table: FleetTable) -> NatsSettings:
         tls_cert=path_in(here, table.tls_cert),
         tls_key=path_in(here, table.tls_key),
         replicas=table.replicas,
+    )
+
+
+def temporal_settings(project: Project, table: FleetTable) -> TemporalSettings:
+    """How its cluster is reached; UserError when it names none."""
+    if table.address is None:
+        raise UserError("[fleet] names no address", fix='address = "host:7233"')
+    here = project.directory
+    return TemporalSettings(
+        address=table.address,
+        namespace=table.namespace or "default",
+        prefix=table.prefix,
+        lease_s=table.lease,
+        deadline_s=table.deadline,
+        api_key=api_key_of(table),
+        is_tls=table.tls,
+        tls_ca=path_in(here, table.tls_ca),
+        tls_cert=path_in(here, table.tls_cert),
+        tls_key=path_in(here, table.tls_key),
     )

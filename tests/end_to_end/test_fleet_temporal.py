@@ -1,0 +1,139 @@
+"""Several machines and a Temporal server: three state directories on one machine stand for them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "queue"))
+
+from temporal_servers import TemporalServer
+
+AGENT = """
+import json, os, time
+from supervisor.agent import Agent
+
+def work(number):
+    time.sleep({pause})
+    with open({ledger!r}, "a") as ledger:
+        ledger.write(f"{{os.environ['LONGWATCH_RUN_ID']}} {{number}} {{os.environ['HOST']}}\\n")
+    return number * 10
+
+with Agent() as agent:
+    task = agent.task
+    found = [agent.step(work, number) for number in range({steps})]
+    agent.checkpoint({{"found": len(found)}})
+    task.complete({{"sum": sum(found), "host": os.environ["HOST"], "of": task.payload}})
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[TemporalServer]:
+    made = TemporalServer(tmp_path)
+    made.start()
+    yield made
+    made.kill()
+
+
+class Host:
+    """A project directory that stands for a machine."""
+
+    def __init__(self, project: Any, name: str) -> None:
+        self.project, self.name = project, name
+
+    def begin(self, server: TemporalServer, agent: str, workers: int = 2) -> None:
+        self.project.script("agent.py", agent)
+        self.project.configure(
+            f'[fleet]\nengine = "temporal"\naddress = "{server.address}"\nprefix = "e2e"\n'
+            f'host = "{self.name}"\nlease = "2s"\n'
+            f'[pools.work]\ncommand = ["{{python}}", "agent.py"]\nworkers = {workers}\n'
+            f'env = {{ HOST = "{self.name}" }}\nmax_deliveries = 50\n'
+        )
+        self.project.run("up")
+
+    def kill(self) -> None:
+        """As when the power fails: keeper, engine and agents at once."""
+        doomed = [psutil.Process(pid) for pid in self.project.daemon_pids()]
+        for process in list(doomed):
+            doomed += process.children(recursive=True)
+        for process in doomed:
+            try:
+                os.kill(process.pid, signal.SIGSTOP)
+            except ProcessLookupError:
+                pass
+        for process in doomed:
+            try:
+                os.kill(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+    def counts(self) -> dict[str, int]:
+        queues = self.project.json("queue")["queues"]
+        return next((queue for queue in queues if queue["name"] == "work"), {})
+
+
+@pytest.fixture
+def hosts(projects: Callable[[], Any]) -> Callable[[str], Host]:
+    return lambda name: Host(projects(), name)
+
+
+def steps_done(ledger: Path) -> Counter[str]:
+    lines = ledger.read_text().splitlines() if ledger.exists() else []
+    return Counter(" ".join(line.split()[:2]) for line in lines)
+
+
+def test_another_machine_goes_on_where_a_dead_one_stopped(
+    hosts: Callable[[str], Host], server: TemporalServer, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    agent = AGENT.format(pause=0.2, steps=40, ledger=str(ledger))
+    first, second = hosts("first"), hosts("second")
+    first.begin(server, agent)
+    (first.project.directory / "task.json").write_text('"the contract"')
+    first.project.run("submit", "work", "task.json")
+    first.project.wait("some steps", lambda: len(steps_done(ledger)) >= 4)
+    second.begin(server, agent)
+    before = steps_done(ledger)
+    first.kill()
+
+    second.project.wait("the result", lambda: second.counts().get("done") == 1)
+    done = steps_done(ledger)
+    assert len(done) == 40
+    repeated = {step: count for step, count in done.items() if count > 1}
+    # The step in flight at the death may run again, no completed one.
+    assert len(repeated) <= 1 and all(step not in repeated for step in list(before)[:-1])
+    hosts_seen = {line.split()[2] for line in ledger.read_text().splitlines()}
+    assert hosts_seen == {"first", "second"}
+    status = second.project.status_of("work")
+    assert status["status"] == "succeeded"
+
+
+def test_without_its_server_a_machine_says_so_and_works_on_afterwards(
+    hosts: Callable[[str], Host], server: TemporalServer, tmp_path: Path
+) -> None:
+    ledger = tmp_path / "ledger"
+    host = hosts("only")
+    server.kill()
+    host.begin(server, AGENT.format(pause=0.01, steps=3, ledger=str(ledger)))
+    (host.project.directory / "task.json").write_text("1")
+    refused = host.project.run("submit", "work", "task.json", check=None)
+    assert refused.returncode != 0 and (
+        "Temporal cluster" in refused.stderr or "shared queue" in refused.stderr
+    )
+    server.start()
+    end = time.monotonic() + 30
+    while host.project.run("submit", "work", "task.json", check=None).returncode:
+        assert time.monotonic() < end, "it never connected"
+        time.sleep(0.2)
+    host.project.wait("the result", lambda: host.counts().get("done") == 1)
+    assert json.dumps(sorted(steps_done(ledger).values())) == "[1, 1, 1]"
