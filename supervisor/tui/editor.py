@@ -9,14 +9,18 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
-import subprocess
+import signal
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from supervisor.errors import UserError
+from supervisor.tui.editor_process import run_editor
 
 FALLBACKS = ("sensible-editor", "nano", "vi")
 """Tried in this order where neither $VISUAL nor $EDITOR says anything."""
+DRAFTS = "longwatch-"
+"""Begins the name of each draft's directory, among the temporary files."""
 MAX_BYTES = 512 * 1024
 """What comes back: with all of JSON's escapes it still fits one message to the engine."""
 
@@ -54,22 +58,60 @@ def edit_text(text: str, *, suffix: str = ".txt") -> str:
 
     EditAbortedError when the editor failed or nothing is left; UserError for no editor, or for
     what cannot be taken (too large, not UTF-8). A line end at the end that only the editor added
-    is taken off again.
+    is taken off again. Told to end meanwhile (SIGHUP, SIGTERM), it ends the editor, and then the
+    signal is raised anew for whoever handled it before. What was written and is not handed back
+    stays where it is, with the editor's own backups, and the error says where.
     """
     command = find_editor()
     # A directory of its own: editors put swap and backup files beside the one they edit.
-    with tempfile.TemporaryDirectory(prefix="longwatch-") as directory:
-        path = Path(directory) / f"answer{suffix}"
+    directory = Path(tempfile.mkdtemp(prefix=DRAFTS))
+    path = directory / f"answer{suffix}"
+    before = text.encode("utf-8", "replace")
+    is_wanted = False
+    try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(before)
         try:
-            status = subprocess.run([*command, str(path)], check=False).returncode
+            ended = run_editor([*command, str(path)])
         except OSError as error:
             raise UserError(f"cannot run {command[0]}: {error.strerror}", where="editor") from error
-        if status != 0:
-            raise EditAbortedError(f"{command[0]} ended with status {status}: nothing was sent")
+        if ended.told:
+            is_wanted = _is_changed(directory, path, before)
+            _say_kept(path if is_wanted else None)
+            signal.raise_signal(ended.told)
+            raise EditAbortedError("told to end while the editor was open: nothing was sent")
+        if ended.status != 0:
+            said = f"{command[0]} ended with status {ended.status}"
+            raise EditAbortedError(f"{said}: nothing was sent")
         return _read_back(path, text)
+    except UserError as error:
+        is_wanted = is_wanted or _is_changed(directory, path, before)
+        if is_wanted:
+            error.fix = f"What you wrote is in {path}"
+        raise
+    finally:
+        if not is_wanted:
+            shutil.rmtree(directory, ignore_errors=True)
+
+
+def _is_changed(directory: Path, path: Path, before: bytes) -> bool:
+    """Whether there is something in it that would be missed; a file of the editor's counts."""
+    try:
+        if any(entry != path for entry in directory.iterdir()):
+            return True
+        with path.open("rb") as file:
+            now = file.read(len(before) + 2)
+    except OSError:
+        return False
+    return bool(now.strip()) and now not in (before, before + b"\n")
+
+
+def _say_kept(path: Path | None) -> None:
+    """On the terminal itself, which may be gone: whoever called us is about to end."""
+    if path is not None:
+        with suppress(OSError):
+            os.write(2, f"\r\nlongwatch: what you wrote is in {path}\r\n".encode())
 
 
 def _read_back(path: Path, before: str) -> str:
