@@ -138,12 +138,14 @@ BUGS = (
     ),
     Bug(
         "a lost reply is a failed start", "engine/perform.py",
-        '            if error.code == "lost":\n', '            if error.code == "never":\n',
+        '            if error.code in ("lost", "leaving"):\n',
+        '            if error.code == "leaving":\n',
         f"{FAULTS}test_a_keeper_that_dies_while_it_spawns_leaves_no_process_that_nobody_knows",
     ),
     Bug(
         "a late reply is a failed start", "engine/perform.py",
-        '                if error.code != "timeout":\n', "                if error.code:\n",
+        '                if error.code == "timeout":\n',
+        '                if error.code == "never":\n',
         f"{FAULTS}test_a_keeper_that_is_stuck_while_it_spawns_is_asked_again",
     ),
     Bug(
@@ -167,8 +169,8 @@ BUGS = (
     ),
     Bug(
         "answers are not delivered again", "engine/recover.py",
-        "        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED)\n",
-        "        if request.state in ()\n",
+        "        if request.state in (RequestState.ANSWERED, RequestState.EXPIRED):\n",
+        "        if request.state in ():\n",
         "tests/core/test_core_recovery.py::test_an_answer_that_was_stored_is_delivered_again",
     ),
     Bug(
