@@ -34,6 +34,6 @@ def test_the_planted_bugs_that_show_quickly_are_caught(nursery: planted.Nursery)
 @pytest.mark.parametrize("bug", planted.BUGS, ids=lambda bug: bug.name)
 def test_every_planted_bug_has_its_place_in_the_code_and_its_catcher(bug: planted.Bug) -> None:
     """A bug that cannot be planted any more is a hole in the net."""
-    assert (planted.ROOT / "supervisor" / bug.file).read_text().count(bug.old) == 1
+    assert (planted.ROOT / "supervisor" / bug.file).read_text().count(bug.old) >= 1
     path, _, name = bug.catcher.partition("::")
     assert f"def {name.partition('[')[0]}(" in (planted.ROOT / path).read_text()
