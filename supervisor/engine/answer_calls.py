@@ -25,9 +25,15 @@ class AnswerCalls:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def answer(self, _connection: Connection, params: dict[str, Any]) -> Any:
+    async def answer(self, _connection: Connection | None, params: dict[str, Any]) -> Any:
         """Accept one answer to an open request; with ``always`` for the same ones to come."""
-        state, public_id = self._find_request(text(params, "id"))
+        try:
+            state, public_id = self._find_request(text(params, "id"))
+        except CallRefusedError:
+            elsewhere = self._engine.tasks.asks
+            if elsewhere is None or not await elsewhere.answer_elsewhere(params["id"], params):
+                raise
+            return {"request": {"id": params["id"].upper()}}
         answer = Answer(
             by=text(params, "by", default="client"),
             at=self._engine.clock().wall,

@@ -22,7 +22,7 @@ from supervisor.core.task import (
     TaskState,
 )
 from supervisor.errors import EnvironmentFaultError, LongwatchError
-from supervisor.queue.port import TaskFiles, TaskQueue
+from supervisor.queue.port import TaskAsks, TaskFiles, TaskQueue
 
 PAUSE_S = 2.0
 """Between two tries to connect."""
@@ -134,6 +134,10 @@ class ConnectingQueue:
     async def kept_size(self, task_id: str, name: str) -> int:
         """See the port."""
         return await self._there.kept_size(task_id, name)
+
+    def asks(self) -> TaskAsks | None:
+        """Where questions can be answered from any machine: there, once it is connected."""
+        return self._queue if isinstance(self._queue, TaskAsks) else None
 
     async def close(self) -> None:
         """See the port."""

@@ -8,6 +8,7 @@ from supervisor.config.fleet import FleetTable
 from supervisor.engine.connecting_queue import ConnectingQueue, SharedQueue
 from supervisor.engine.luggage import Luggage
 from supervisor.engine.membership import Membership
+from supervisor.engine.shared_asks import SharedAsks
 from supervisor.engine.tasks import Tasks
 from supervisor.fleet.settings import host_name
 from supervisor.store.task_queue import SqliteTaskQueue
@@ -33,11 +34,15 @@ async def open_queue(
         return Tasks(engine, queue, worker), None
     shared = shared_queue(engine.project, table)
     stack.push_async_callback(shared.close)
+    tasks = Tasks(engine, shared, worker, lease_s=table.lease)
+    if table.engine == "temporal":
+        tasks.asks = SharedAsks(engine, shared)
+        stack.push_async_callback(tasks.asks.close)
     if table.engine == "nats":
         engine.membership = Membership(engine, table)
         stack.push_async_callback(engine.membership.close)
     luggage = Luggage(engine.project, shared, engine.runs.state, worker)
-    return Tasks(engine, shared, worker, lease_s=table.lease), luggage
+    return tasks, luggage
 
 
 def shared_queue(project: Project, table: FleetTable) -> ConnectingQueue:

@@ -48,6 +48,7 @@ from supervisor.queue.port import LEASE_S, StaleLeaseError, TaskQueue, TaskRefus
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
+    from supervisor.engine.shared_asks import SharedAsks
 
 REST_S = 1.0
 """Until something that may pass is tried again."""
@@ -65,6 +66,8 @@ class Tasks:
         self.queue = queue
         self.worker = worker
         self.lease_s = lease_s
+        self.asks: SharedAsks | None = None
+        """Questions that can be answered on any machine, where the backend has that."""
         self.is_recovered = False
         """Whether what this machine held was looked through; before that nothing is claimed."""
         self.long = LongWorkers(engine, self)

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 1.0
-ATTRIBUTES = ("LongwatchTask", "LongwatchQueue", "LongwatchState", "LongwatchWorker")
+ATTRIBUTES = {
+    "LongwatchTask": "Keyword",
+    "LongwatchQueue": "Keyword",
+    "LongwatchState": "Keyword",
+    "LongwatchWorker": "Keyword",
+    "LongwatchRequest": "KeywordList",
+}
 """The search attributes: what the UI filters by, and how a task is found by its id."""
 
 
@@ -114,20 +120,23 @@ async def _register(client: Client, settings: TemporalSettings) -> None:
         found = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=settings.namespace)
         )
-        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        kinds = {
+            "Keyword": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD,
+            "KeywordList": IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD_LIST,
+        }
         missing = [name for name in ATTRIBUTES if name not in found.custom_attributes]
         if not missing:
             return
         await client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(
                 namespace=settings.namespace,
-                search_attributes=dict.fromkeys(missing, keyword),
+                search_attributes={name: kinds[ATTRIBUTES[name]] for name in missing},
             )
         )
     except RPCError as error:
         if may_pass(error) or is_already(error):
             return
-        names = " ".join(f"--name {name} --type Keyword" for name in ATTRIBUTES)
+        names = " ".join(f"--name {name} --type {kind}" for name, kind in ATTRIBUTES.items())
         raise UserError(
             f"the search attributes cannot be registered in the namespace "
             f"{settings.namespace!r}: {error}",

@@ -120,6 +120,24 @@ class TemporalLookup:
             raise unreachable(self._settings, error) from error
         return done
 
+    async def signal(self, task_id: str, name: str, value: Any) -> None:
+        """Tell the workflow of a task; EnvironmentFaultError when nobody has it."""
+        from temporalio.service import RPCError
+
+        look = await self.look_by_id(task_id)
+        try:
+            if look is not None:
+                handle = self._client.get_workflow_handle(look["workflow_id"])
+                await patiently(self._settings, lambda: handle.signal(name, value))
+        except RPCError as error:
+            raise unreachable(self._settings, error) from error
+
+    async def asking(self, request_id: str) -> list[dict[str, Any]]:
+        """Open tasks that have that open request."""
+        query = f"LongwatchRequest = {_quoted(request_id)} AND ExecutionStatus = 'Running'"
+        looks = await self._looks(await self._names_of(query, 10))
+        return [one for one in looks if request_id in {asked["id"] for asked in one["asked"]}]
+
     async def of_worker(self, worker: str) -> list[dict[str, Any]]:
         """Open tasks that were given to ``worker`` last."""
         query = f"LongwatchWorker = {_quoted(worker)} AND ExecutionStatus = 'Running'"

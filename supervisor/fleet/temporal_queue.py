@@ -28,7 +28,7 @@ from supervisor.core.task import (
     TaskDetail,
     TaskState,
 )
-from supervisor.errors import EnvironmentFaultError
+from supervisor.errors import EnvironmentFaultError, RefusedError
 from supervisor.fleet.temporal_activities import TemporalActivities, token_of
 from supervisor.fleet.temporal_connection import (
     TemporalSettings,
@@ -129,14 +129,14 @@ class TemporalTaskQueue:
         token = make_token(task_id, fence, answer.attempt, answer.task_token)
         self._lookup.learn(task_id, name, start["task"]["queue"])
         lease = {"fence": fence, "deliveries": deliveries, "worker": worker, "token": token}
+        if lease_s > self._settings.lease_s:
+            self._hold(token, lease_s)
         handle = self._client.get_workflow_handle(name)
         with suppress(Exception):  # It is for looking, and for our own next life.
             await handle.signal("claimed", lease)
         problem = told[0].get("problem") if told and isinstance(told[0], dict) else None
         task = task_of({**start, "state": "leased", "lease": lease, "problem": problem})
         payload = await self._heavy(task_id, start["task"]["payload"])
-        if lease_s > self._settings.lease_s:
-            self._hold(token, lease_s)
         return Lease(token, task, payload)
 
     async def _heavy(self, task_id: str, text: str) -> str:
@@ -298,6 +298,29 @@ class TemporalTaskQueue:
     async def forget(self, finished_before: float, limit: int = 1000) -> int:
         """See the port; the retention of Temporal's namespace may be shorter."""
         return await self._lookup.forget(finished_before, limit)
+
+    async def show_asked(self, task_id: str, asked: Sequence[dict[str, Any]]) -> None:
+        """See ``queue.port.TaskAsks``."""
+        await self._lookup.signal(task_id, "asked", list(asked))
+
+    async def answers(self, task_id: str) -> list[dict[str, Any]]:
+        """See ``queue.port.TaskAsks``."""
+        look = await self._lookup.look_by_id(task_id)
+        return list(look["answers"]) if look is not None else []
+
+    async def answer(self, request_id: str, params: dict[str, Any]) -> bool:
+        """See ``queue.port.TaskAsks``."""
+        found = await self._lookup.asking(request_id)
+        if len(found) != 1:
+            return False
+        asked = next(one for one in found[0]["asked"] if one["id"] == request_id)
+        if params.get("hash") and not str(asked["hash"]).startswith(str(params["hash"])):
+            raise RefusedError(
+                f"{request_id} is not what was shown: its hash is {asked['hash'][:12]}"
+            )
+        told = {**params, "hash": asked["hash"], "id": request_id}
+        await self._lookup.signal(found[0]["task"]["id"], "answered", told)
+        return True
 
     # -- files --------------------------------------------------------------------------------
 

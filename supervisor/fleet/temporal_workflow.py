@@ -44,10 +44,14 @@ REDELIVERY = timedelta(milliseconds=100)
 MAX_JOINED_BYTES = 1_500_000
 """Of the results that a join hands on: Temporal takes 2 MB in one piece."""
 
+MAX_ANSWERS = 200
+"""Kept of a task, newest first to stay: its machine takes each within seconds."""
+
 TASK_ID = SearchAttributeKey.for_keyword("LongwatchTask")
 QUEUE = SearchAttributeKey.for_keyword("LongwatchQueue")
 STATE = SearchAttributeKey.for_keyword("LongwatchState")
 WORKER = SearchAttributeKey.for_keyword("LongwatchWorker")
+REQUEST = SearchAttributeKey.for_keyword_list("LongwatchRequest")
 
 
 def workflow_id(prefix: str, task: NewTask) -> str:
@@ -93,6 +97,8 @@ class LongwatchTask:
         self._verdict: str | None = None
         self._round = 0
         self._counted = 0
+        self._asked: list[dict[str, Any]] = []
+        self._answers: list[dict[str, Any]] = []
 
     @workflow.run
     async def run(self, _start: dict[str, Any]) -> dict[str, Any]:
@@ -207,6 +213,19 @@ class LongwatchTask:
             self._set("delayed")
             workflow.set_current_details(f"delivered again: {told['problem']}")
 
+    @workflow.signal
+    def asked(self, requests: list[dict[str, Any]]) -> None:
+        """The open requests of its agent, all of them; none when everything was answered."""
+        self._asked = requests
+        workflow.upsert_search_attributes([REQUEST.value_set([one["id"] for one in requests])])
+        lines = [f"**{one['id']}** waits for the operator: {one['title']}" for one in requests]
+        workflow.set_current_details("\n\n".join(lines) or "answered")
+
+    @workflow.signal
+    def answered(self, answer: dict[str, Any]) -> None:
+        """Somebody's answer, on its way to the agent: the parameters of the call ``answer``."""
+        self._answers = [*self._answers[-MAX_ANSWERS:], answer]
+
     @workflow.update
     def judge(self, verdict: str) -> bool:
         """``requeue`` or ``drop``, by a person; whether it was a dead letter."""
@@ -224,6 +243,8 @@ class LongwatchTask:
             "is_dropped": self._verdict == "drop",
             "lease": self._lease,
             "problem": self._problem,
+            "asked": self._asked,
+            "answers": self._answers,
             "result": self._result,
             "finished_at": self._finished_at,
         }

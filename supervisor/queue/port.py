@@ -20,7 +20,7 @@ the same to people. What every backend promises:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from supervisor.core.task import (
     USUAL,
@@ -71,6 +71,26 @@ class TaskFiles(Protocol):
 
     async def kept_size(self, task_id: str, name: str) -> int:
         """Bytes of one; 0 when it is not there."""
+        ...
+
+
+@runtime_checkable
+class TaskAsks(Protocol):
+    """Questions of tasks, so that they can be answered on any machine. Not every backend has it."""
+
+    async def show_asked(self, task_id: str, asked: Sequence[dict[str, Any]]) -> None:
+        """All open requests of the task's agent: ``id``, ``title``, ``hash`` and what is asked."""
+        ...
+
+    async def answers(self, task_id: str) -> list[dict[str, Any]]:
+        """What was answered elsewhere: parameters of the call ``answer``, oldest first."""
+        ...
+
+    async def answer(self, request_id: str, params: dict[str, Any]) -> bool:
+        """Send an answer to the machine that has the task; False when nobody asks that.
+
+        RefusedError when its hash is not that of the request.
+        """
         ...
 
 

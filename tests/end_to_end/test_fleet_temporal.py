@@ -137,3 +137,32 @@ def test_without_its_server_a_machine_says_so_and_works_on_afterwards(
         time.sleep(0.2)
     host.project.wait("the result", lambda: host.counts().get("done") == 1)
     assert json.dumps(sorted(steps_done(ledger).values())) == "[1, 1, 1]"
+
+
+ASKING = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    answer = agent.approve("Publish the report?", action={"path": "report.txt"})
+    agent.task.complete({"published": bool(answer), "comment": answer.comment})
+"""
+
+
+def test_a_question_is_answered_from_another_machine(
+    hosts: Callable[[str], Host], server: TemporalServer
+) -> None:
+    first, second = hosts("first"), hosts("second")
+    first.begin(server, ASKING)
+    (first.project.directory / "task.json").write_text("1")
+    first.project.run("submit", "work", "task.json")
+    first.project.wait("the question", lambda: first.project.json("requests")["requests"])
+    (asked,) = first.project.json("requests")["requests"]
+    second.begin(server, ASKING)
+    answer = ("answer", asked["id"], "--allow", "--comment", "from afar")
+    second.project.wait(
+        "the question there",
+        lambda: second.project.run(*answer, check=None).returncode == 0,
+    )
+    first.project.wait("the result", lambda: first.counts().get("done") == 1)
+    task = first.project.json("task", asked["run"])
+    assert task["result"] == {"published": True, "comment": "from afar"}
