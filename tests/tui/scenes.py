@@ -182,7 +182,7 @@ SCENES: tuple[Scene, ...] = (
     Scene(
         "fleet",
         "Several machines in one table, each reached over ssh.",
-        (),
+        ("g",),
         "render-farm",
         hosts=(("atlas", busy_world), ("borg", small_world)),
     ),
@@ -232,6 +232,9 @@ def staged(scene: Scene) -> tuple[LongwatchApp, Callable[[Pilot[int]], Awaitable
 
     async def play(pilot: Pilot[int]) -> None:
         await _until(app, pilot, lambda: app.picture.link is Link.LIVE, "a picture")
+        # Whichever machine answers first has the cursor: its keys are pressed when all are there.
+        are_live = lambda: all(host.link is Link.LIVE for host in app.picture.hosts)  # noqa: E731
+        await _until(app, pilot, are_live, "every machine")
         await _until(app, pilot, lambda: "longwatch" in text_of(app), "a drawn screen")
         for key in scene.keys:
             await pilot.pause()
