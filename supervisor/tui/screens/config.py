@@ -151,7 +151,7 @@ class ConfigScreen(PlaceScreen):
         parts = [
             (" settings", STRONG),
             ("   config.toml", TEXT),
-            (f"   {written} of {len(listing.settings)} keys are written", MUTED),
+            (f"   {render.plural(written, 'key')} written", MUTED),
         ]
         if self._words:
             parts.append((f"   with {render.clean(self._words, 40)!r}", ASK))
