@@ -51,12 +51,16 @@ class NatsSettings:
 async def connect_only(settings: NatsSettings) -> Client:
     """A connection; nothing is made."""
     nats = _library()
+    first = _FirstContact(settings)
     try:
         # The library itself would go on for ever.
         async with asyncio.timeout(settings.patience_s):
-            client: Client = await nats.connect(**_options(settings))
+            client: Client = await nats.connect(**_options(settings), error_cb=first.hear)
+    except LongwatchError:
+        raise
     except Exception as error:
-        raise unreachable(settings, error) from error
+        raise unreachable(settings, first.last or error) from error
+    first.is_over = True
     return client
 
 
@@ -103,7 +107,6 @@ def _options(settings: NatsSettings) -> dict[str, Any]:
         "max_outstanding_pings": 2,
         "allow_reconnect": True,
         "name": "longwatch",
-        "error_cb": _quiet,
     }
     if settings.credentials is not None:
         options["user_credentials"] = str(settings.credentials)
@@ -114,8 +117,53 @@ def _options(settings: NatsSettings) -> dict[str, Any]:
     return options
 
 
-async def _quiet(_error: Exception) -> None:
-    """Every call has its own error; the library would print a traceback for each."""
+class _FirstContact:
+    """What goes wrong while the first connection is made; the library would only try again.
+
+    Later every call has its own error, and the library would print a traceback for each.
+    """
+
+    def __init__(self, settings: NatsSettings) -> None:
+        self._settings = settings
+        self.last: Exception | None = None
+        self.is_over = False
+
+    async def hear(self, error: Exception) -> None:
+        """Raises what no second try mends: it goes up through the library's ``connect``."""
+        self.last = error
+        refusal = None if self.is_over else refused(self._settings, error)
+        if refusal is not None:
+            raise refusal
+
+
+def refused(settings: NatsSettings, error: Exception) -> UserError | None:
+    """What is wrong with the credentials or the certificates; None when it is neither."""
+    import ssl
+
+    where, servers = "[fleet]", ", ".join(settings.servers)
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    if "CERT" in reason or "UNKNOWN_CA" in reason:
+        return UserError(
+            f"TLS with {servers} failed: {reason}",
+            why=f"expected a certificate signed by {settings.tls_ca or 'an authority known here'} "
+            "that names this server",
+            fix="Check tls_ca, the name in servers and, if the server wants one, tls_cert",
+            where=where,
+        )
+    said = str(error).lower()
+    if "authorization violation" in said or "authentication expired" in said:
+        given = "no credentials were given"
+        if settings.credentials is not None:
+            given = f"with {settings.credentials}"
+        elif settings.user is not None:
+            given = f"as the user {settings.user}"
+        return UserError(
+            f"{servers} refused us, {given}: {error}",
+            why="expected credentials that it knows",
+            fix="Check user and password_env, or credentials (a .creds file)",
+            where=where,
+        )
+    return None
 
 
 def _tls(settings: NatsSettings) -> Any:
