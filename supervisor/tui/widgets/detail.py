@@ -51,6 +51,9 @@ class Detail(Vertical):
         super().__init__(id=id)
         self._facts = Lines(id="facts")
         self._stages = Lines(id="stages", classes="titled")
+        self._stages.tells_moves = True
+        self._stages_room = 0
+        """Cells of a row when the stages were drawn last."""
         self._timeline = Lines(id="timeline", classes="titled")
         self._log_view = LogView(id="log-tail")
         self._log_box = Vertical(self._log_view, id="log-box", classes="titled")
@@ -80,12 +83,20 @@ class Detail(Vertical):
             return
         width = max(20, self.size.width - 2)
         self._set_facts(story.head_lines(state, sample, now, width))
-        room = self._stages.room or width
-        self._stages.set_lines(checklist_lines(state, now, room))
+        self._stages_room = self._stages.room or width
+        self._stages.set_lines(checklist_lines(state, now, self._stages_room))
         if self.has_class("-stacked"):
             self._stages.styles.height = min(9, len(self._stages.lines) + 1)
         self._timeline.set_lines(story.timeline_lines(state))
         self._share_room()
+
+    def on_lines_moved(self) -> None:
+        """A scrollbar came or went beside the stages: their times were cut, or stand too far in."""
+        state, _, now = self._last or (None, None, None)
+        room = self._stages.room
+        if state is not None and now is not None and 0 < room != self._stages_room:
+            self._stages_room = room
+            self._stages.set_lines(checklist_lines(state, now, room))
 
     def _share_room(self) -> None:
         """The lists take what they need, up to half of what the facts leave; the log the rest."""
