@@ -71,6 +71,11 @@ PROSE = frozenset({
     "diff", "patch", "explanation", "description",
 })  # fmt: skip
 """Keys whose value is a text to be written: its words say nothing of what is done."""
+COMMANDS = frozenset({"argv", "command", "cmd", "tool", "name", "sql", "query", "script", "code",
+                      "method", "steps", "commands"})  # fmt: skip
+"""Keys whose value says what is done, however long it is."""
+FEW_WORDS = 6
+"""Of any other text: a longer one is about something and does nothing."""
 MOST_CHARACTERS = 20_000
 MOST_DEPTH = 6
 _WORD = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
@@ -105,20 +110,22 @@ def _group_in(text: str) -> str | None:
     return None
 
 
-def _said(value: Any, depth: int) -> Iterator[str]:
-    """Every text of an action but those to be written, what names the tool first."""
+def _said(value: Any, depth: int, *, is_command: bool = False) -> Iterator[str]:
+    """Every text of an action that may say what it does, what names the tool first."""
     if depth > MOST_DEPTH:
         return
     if isinstance(value, str):
-        yield value
+        if is_command or len(value.split(None, FEW_WORDS)) <= FEW_WORDS:
+            yield value
     elif isinstance(value, list):
         for item in value:
-            yield from _said(item, depth + 1)
+            yield from _said(item, depth + 1, is_command=is_command)
     elif isinstance(value, dict):
         keys = sorted(map(str, value), key=lambda key: (key not in _ORDER, key))
         for key in keys:
             if key not in PROSE:
-                yield from _said(value.get(key), depth + 1)
+                known = is_command or key in COMMANDS
+                yield from _said(value.get(key), depth + 1, is_command=known)
 
 
 def _only_looks(action: Any) -> bool:

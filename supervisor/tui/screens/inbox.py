@@ -59,6 +59,7 @@ class InboxScreen(PlaceScreen):
         self._shown: tuple[str, str, int] | None = None
         """Key, hash and width of what the body shows."""
         self._columns = OneLine(id="columns")
+        self._left = Vertical(id="questions")
         self._who = OneLine(id="who")
         self._wait = OneLine(id="clock")
         self._risk = OneLine(id="risk")
@@ -69,10 +70,10 @@ class InboxScreen(PlaceScreen):
     def body(self) -> ComposeResult:
         """List and question, beside each other where there is room."""
         with Vertical(id="halves"):
-            with Vertical(id="left"):
+            with self._left:
                 yield self._columns
                 yield self._list
-            with Vertical(id="right"):
+            with Vertical(id="question"):
                 yield self._who
                 yield self._wait
                 yield self._risk
@@ -116,10 +117,8 @@ class InboxScreen(PlaceScreen):
         self._columns.set_content(_heading(width))
         rows = [(key, self._row(item, width)) for key, item in waiting]
         self._list.fill(rows or [("", Content(""))])
-        if not self.has_class("-beside"):
-            self._list.styles.height = min(max(1, len(rows)), max(3, self.size.height // 3))
-        else:
-            self._list.styles.height = "1fr"
+        used = min(max(1, len(rows)), max(3, self.size.height // 3))
+        self._left.styles.height = "1fr" if self.has_class("-beside") else used + 1
         high = sum(risk_of(item.request).level is Level.HIGH for _, item in waiting)
         order = "oldest first" if self._by_age else "by risk, then age"
         risky = (f"   {high} of high risk", BAD) if high else ("", "")
