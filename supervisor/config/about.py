@@ -107,18 +107,23 @@ KEYS: dict[str, dict[str, str]] = {
     },
     "fleet": {
         "engine": "What several machines share their tasks through",
-        "servers": "Addresses of the servers",
+        "servers": "Addresses of the NATS servers",
+        "address": "Address of the Temporal cluster",
+        "prefix": "What the names of workflows and task queues in Temporal begin with",
         "namespace": "Machines with the same one work together",
         "host": "How this machine is called there",
         "credentials": "File with the credentials",
         "user": "Name of the user",
         "password_env": "The variable that holds the password",
+        "api_key_env": "The variable that holds the API key of a Temporal cluster",
+        "tls": "Temporal over TLS, with the authorities that this machine trusts",
         "tls_ca": "File with the certificate that is trusted",
         "tls_cert": "File with the certificate of this machine",
         "tls_key": "File with its key",
         "replicas": "Servers that each thing is kept on",
         "operate": "Whether other machines may show and operate this one",
         "lease": "How long tasks of a dead machine wait for another one",
+        "deadline": "Temporal ends a task that is not done by then, over all its deliveries",
     },
     "hosts": {
         "address": "How ssh is told of it",
@@ -132,6 +137,7 @@ KEYS: dict[str, dict[str, str]] = {
         "theme": "Colours; T changes them for this time",
         "mouse": "Take the mouse; without, the terminal keeps its own selection",
         "keys": "Keys of your own",
+        "notify": "How the terminal calls you: a message and a bell, the bell alone, or not at all",
     },
 }  # fmt: skip
 """By section, then by the key within it; an inner table's keys have its name before them."""
