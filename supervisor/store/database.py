@@ -137,8 +137,17 @@ class Database:
         """From the next transaction on, use a new file; what is at the path is set aside."""
         self._writer.reopen(why)
 
+    async def reopened(self) -> None:
+        """Wait until ``reopen`` took effect, then know the new files.
+
+        A transaction that was under way when ``reopen`` was called still went into the old one,
+        and its delivery proves nothing.
+        """
+        await self.write(lambda _connection: None)
+        self.take_identity()
+
     def take_identity(self) -> None:
-        """Remember which files the path names; right after ``reopen`` took effect."""
+        """Remember which files the path names now."""
         self._identity.clear()
         self._size_bytes = 0
         self.check()

@@ -235,7 +235,7 @@ class SqliteEventLog:
         done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._callbacks.append((ticket, self.last_seq, done.set_result))
         await done
-        self._database.take_identity()
+        await self._database.reopened()
 
     async def close(self) -> int:
         """See ``ports.EventLog``; may be called twice."""

@@ -151,3 +151,26 @@ async def test_a_file_taken_from_under_us_is_noticed_and_the_log_goes_on(
     assert (await again.verify_chain()).problem is None
     assert last_hash != again.last_hash
     await again.close()
+
+
+async def test_a_transaction_under_way_does_not_pass_for_the_new_file(path: Path) -> None:
+    log = await SqliteEventLog.open(path)
+    log.append([created(1)], [state_after(created(1))])
+    await log.durable(1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    # The writer has the old file in hand and waits for its lock when the new one is asked for.
+    log.append([created(2)], [state_after(created(2))])
+    await asyncio.sleep(0.2)
+    anew = asyncio.create_task(log.begin_anew([]))
+    await asyncio.sleep(0.1)
+    other.execute("COMMIT")
+    other.close()
+    await asyncio.wait_for(anew, 10)
+    assert log.check() is None
+    log.append([recorded(3, run_id(1), progress(1))])
+    await asyncio.wait_for(log.durable(3), 10)
+    assert log.check() is None
+    await log.close()
+    assert path.with_name("state.db.corrupt-1").exists()
+    assert not path.with_name("state.db.corrupt-2").exists()
