@@ -32,6 +32,7 @@ class Lines(ScrollView, can_focus=False):
         self._lines: Sequence[Content] = ()
         self.tells_moves = False
         """Whether ``Moved`` is sent when other lines come into view."""
+        self._drawn_room = 0
 
     class Moved(Message):
         """Other lines than before are in view: scrolled by key or wheel, or another size."""
@@ -79,6 +80,9 @@ class Lines(ScrollView, can_focus=False):
     def render_line(self, y: int) -> Strip:
         """One row of the screen."""
         width = self.room
+        if width != self._drawn_room:  # A scrollbar came or went: no event of Textual says so.
+            self._drawn_room = width
+            self._tell_moved()
         place = self.scroll_offset.y + y
         if not 0 <= place < len(self._lines):
             return Strip.blank(width, self.rich_style)
