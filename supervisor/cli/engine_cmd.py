@@ -22,6 +22,11 @@ def add_up_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-autostart", action="store_true", help="start no agent, only keeper and engine"
     )
+    parser.add_argument(
+        "--foreground",
+        action="store_true",
+        help="stay here as the keeper, for a service manager that starts it again when it dies",
+    )
 
 
 def add_down_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +42,10 @@ def up(arguments: argparse.Namespace, project: Project) -> int:
     from supervisor.config.load import load_config
 
     load_config(project)
+    if arguments.foreground:
+        from supervisor.cli.foreground import keep_here
+
+        return keep_here(project, has_autostart=not arguments.no_autostart, as_json=arguments.json)
     client, is_new = ensure_engine(project)
     started = [] if arguments.no_autostart else autostart(client)
     engine = client.call("hello", hello_params("cli"))["engine"]

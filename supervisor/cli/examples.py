@@ -60,7 +60,10 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "restart": (Example("restart nightly", "its next attempt, from its checkpoint"),),
     "pause": (Example("pause --all", "every run holds still"),),
     "resume": (Example("resume --all", "and goes on"),),
-    "up": (Example("up", "engine and agents, without an interface"),),
+    "up": (
+        Example("up", "engine and agents, without an interface"),
+        Example("up --foreground", "the same for a service manager: it stays here"),
+    ),
     "down": (
         Example("down", "the engine leaves, the agents go on"),
         Example("down --stop-agents", "and they end too, gracefully"),
@@ -80,6 +83,11 @@ EXAMPLES: dict[str, tuple[Example, ...]] = {
     "upgrade-engine": (Example("upgrade-engine", "after a new version was installed"),),
     "restart-engine": (Example("restart-engine", "agents notice nothing"),),
     "notify": (Example("notify test", "one message to every target, now"),),
+    "backup": (Example("backup /backups/monday", "config.toml and all state, agents at work"),),
+    "service": (
+        Example("service install", "starts with the machine, and again after a death"),
+        Example("service show", "the file that it would write"),
+    ),
     "serve": (Example("serve", "says the address to open; this machine alone, with a key in it"),),
     "dial": (Example("dial", "what ssh starts for --host"),),
     "config": (

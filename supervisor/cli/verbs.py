@@ -54,6 +54,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("audit", "audit_cmd", "check the event log, export it, or list who answered what"),
     Verb("upgrade-engine", "upgrade_cmd", "a new engine takes over; agents go on"),
     Verb("restart-engine", "upgrade_cmd", "the same, for an engine that misbehaves"),
+    Verb("backup", "backup_cmd", "copy the state while it runs"),
+    Verb("service", "service_cmd", "keep it running: install|uninstall|status|show"),
     Verb("serve", "serve_cmd", "the interface in a browser", needs_project=False),
     Verb("hosts", "hosts_cmd", "the machines of the fleet"),
     Verb("dial", "dial_cmd", "the far end of --host; ssh starts it", needs_project=False),

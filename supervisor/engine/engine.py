@@ -55,7 +55,7 @@ from supervisor.engine.specs import Specs
 from supervisor.engine.spending import Spending
 from supervisor.engine.starting import begin_run, resolve_run
 from supervisor.engine.tasks import Tasks
-from supervisor.process.daemon import start_keeper
+from supervisor.process.daemon import replace_keeper
 from supervisor.process.identity import moment_now
 from supervisor.process.keeper_link import ExitNotice, KeeperError, KeeperLink
 from supervisor.services.shared import SharedServices
@@ -208,7 +208,8 @@ class Engine:
         await self.history.recover(hello.attempts)
         for state in self.runs.active():
             self.project.ensure_run(state.id)
-            if (spec := self.secrets.recovered(state)) != state.spec:
+            # The file may have changed, or the directory moved, while no engine ran.
+            if (spec := self.specs.in_force(state) or self.secrets.recovered(state)) != state.spec:
                 self.feed(state.id, f.SpecWanted(spec))
         await self._attempts.recover(hello.attempts)
         await self.tasks.recover()
@@ -237,7 +238,7 @@ class Engine:
     def _start_keeper(self) -> None:
         """The keeper died: a new one, with a new engine, adopts the agents that it left."""
         engine = [sys.executable, "-P", "-m", "supervisor.engine", str(self.project.directory)]
-        start_keeper(self.project.state_dir, self.project.directory, engine)
+        replace_keeper(self.project.state_dir, self.project.directory, engine)
 
     # -- facts and events ---------------------------------------------------------------------
 
@@ -372,9 +373,8 @@ class Engine:
             await self.runs.note(e.ConfigRejected(tuple(problems)))
             return problems
         for state in self.runs.active():
-            spec = self.specs.of_run(state.agent)
-            if spec is not None:
-                self.feed(state.id, f.SpecWanted(self.specs.for_run(spec, state)))
+            if (spec := self.specs.in_force(state)) is not None:
+                self.feed(state.id, f.SpecWanted(spec))
         self.pools.follow()
         self.notifier.use(self.specs.notify)
         await self.runs.note(e.ConfigApplied(tuple(self.specs)))

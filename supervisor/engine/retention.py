@@ -1,18 +1,20 @@
 """What is forgotten by age: old events, and what finished runs left on disk.
 
 Never anything of an unfinished run but events that its stored state already holds, and never
-the newest run of an agent. Directories are removed through descriptors that follow no link: an
+the newest run of an agent. What a clock that ran ahead has dated into the future is as old as what
+came after it, and no older. Directories are removed through descriptors that follow no link: an
 agent could have planted one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from supervisor.config.defaults import MAX_EVENTS, PROGRESS_RETENTION_S, RETENTION_S
@@ -53,7 +55,8 @@ class Retention:
     async def forget(self) -> None:
         """Remove what is too old; said in the log when it was anything."""
         before = self._clock().wall - RETENTION_S
-        up_to = max(await newest_before(self._log, before), self._log.durable_seq - MAX_EVENTS)
+        old = await newest_before(self._log, before, self._clock().wall)
+        up_to = max(old, self._log.durable_seq - MAX_EVENTS)
         if up_to > 0:
             self._carry_over(up_to)
             await self._log.durable(self._log.last_seq)
@@ -65,7 +68,7 @@ class Retention:
 
     async def _thin(self, before: float) -> None:
         """Drop progress that was superseded long ago, a page at a time with room for appends."""
-        up_to = await newest_before(self._log, before)
+        up_to = await newest_before(self._log, before, self._clock().wall)
         while self._thinned_up_to < up_to:
             reached = await self._log.thin(self._thinned_up_to, up_to)
             if reached == self._thinned_up_to:
@@ -74,58 +77,118 @@ class Retention:
             await asyncio.sleep(PAGE_PAUSE_S)
 
     async def _forget_runs(self, before: float) -> int:
-        kept = _needed(self._runs.states(), before)
-        # A run id begins with the time of its creation: younger ones need no look.
-        limit = ulid(before, 0)
-        found = await asyncio.to_thread(_older_than, self._project, limit)
-        candidates = [run_id for run_id in found if run_id not in kept][:RUNS_AT_ONCE]
-        old = await self._log.finished_before(candidates, before)
-        if not old:
-            return 0
-        # The directories first: what could not be removed has to be found again.
-        gone = await asyncio.to_thread(_remove_all, self._project, old)
-        await self._log.forget_runs(gone)
-        self._runs.forget(gone)
-        return len(gone)
+        now = self._clock().wall
+        kept = _needed(self._runs.states(), before, now)
+        found = await asyncio.to_thread(_ids_to_look_at, self._project, before, now)
+        candidates = [run_id for run_id in found if run_id not in kept]
+        # A page that holds nothing old must not stand before one that does.
+        for first in range(0, len(candidates), RUNS_AT_ONCE):
+            old = await self._old_among(candidates[first : first + RUNS_AT_ONCE], before, now)
+            if old:
+                # The directories first: what could not be removed has to be found again.
+                gone = await asyncio.to_thread(_remove_all, self._project, old)
+                await self._log.forget_runs(gone)
+                self._runs.forget(gone)
+                return len(gone)
+        return 0
+
+    async def _old_among(self, run_ids: Sequence[str], before: float, now: float) -> list[str]:
+        old = set(await self._log.finished_before(run_ids, before))
+        over = set(await self._log.finished_before(run_ids, math.inf))
+        ended_ahead = over - set(await self._log.finished_before(run_ids, now))
+        if ended_ahead:
+            old |= await asyncio.to_thread(
+                _first_seen_before, self._project, ended_ahead, before, now
+            )
+        return [run_id for run_id in run_ids if run_id in old]
 
 
-def _needed(states: Iterable[RunState], before: float) -> set[str]:
+def _needed(states: Iterable[RunState], before: float, now: float) -> set[str]:
     """Unfinished runs, younger ones, and the newest of each agent."""
     newest: dict[str, str] = {}
     kept = set()
     for state in states:
         newest[state.agent] = max(state.id, newest.get(state.agent, ""))
-        if state.status not in FINAL or (state.ended_at or 0.0) >= before:
+        if state.status not in FINAL or before <= (state.ended_at or 0.0) <= now:
             kept.add(state.id)
     return kept | set(newest.values())
 
 
-async def newest_before(log: EventLog, wall: float) -> int:
+async def newest_before(log: EventLog, wall: float, now: float = math.inf) -> int:
     """Seq of the newest event of before that time, found by halving; 0 when there is none.
 
-    A clock that was set back puts a few events on the wrong side of the line, no more.
+    An event dated after ``now`` was written while the clock ran ahead: it is older than the next
+    one with a time that can be. A clock that was set back puts a few events on the wrong side of
+    the line, no more.
     """
     first = await log.history(0, 1)
-    if not first or first[0].at.wall >= wall:
+    if not first:
         return 0
-    low, high = first[0].seq, log.durable_seq
+    # One before the first: that all of them are younger is an answer too.
+    low, high = first[0].seq - 1, log.durable_seq
     while low < high:
         middle = (low + high + 1) // 2
-        found = await log.history(middle - 1, 1)
-        if found and found[0].at.wall < wall:
-            low = middle
+        told = await _dated(log, middle, high, now)
+        if told is not None and told[1] < wall:
+            low = told[0]
         else:
             high = middle - 1
-    return low
+    return low if low >= first[0].seq else 0
 
 
-def _older_than(project: Project, limit: str) -> list[str]:
-    """Ids of run and record directories that sort before ``limit``, oldest first."""
+async def _dated(log: EventLog, seq: int, last: int, now: float) -> tuple[int, float] | None:
+    """Seq and time of the event at ``seq``, or of a later one when that time cannot be.
+
+    None when there is none up to ``last``. The steps double: a clock that ran ahead for a month
+    costs some twenty looks.
+    """
+    step = 1
+    while seq <= last:
+        found = await log.history(seq - 1, 1)
+        if not found:
+            return None
+        if found[0].at.wall <= now:
+            return found[0].seq, found[0].at.wall
+        seq, step = seq + step, step * 2
+    return None
+
+
+def _ids_to_look_at(project: Project, before: float, now: float) -> list[str]:
+    """Ids of run and record directories that may be old, oldest first.
+
+    A run id begins with the time of its creation: those between the two times are young. After a
+    clock that ran ahead every id is (``core.ids.next_ulid``), and says nothing.
+    """
+    young, ahead = ulid(before, 0), ulid(now + 1.0, 0)
     found: set[str] = set()
     for directory in (project.runs_dir, project.records_dir):
         names = (entry.name for entry in directory.iterdir())
-        found.update(name for name in names if is_run_id(name) and name < limit)
+        found.update(n for n in names if is_run_id(n) and not young <= n < ahead)
     return sorted(found)
+
+
+def _first_seen_before(
+    project: Project, run_ids: Iterable[str], before: float, now: float
+) -> set[str]:
+    """Which of these, all dated into the future, were there at a look of before that time.
+
+    The date of our own record directory keeps the first look: nothing else of such a run says
+    when it really was.
+    """
+    old = set()
+    for run_id in run_ids:
+        directory = project.record_dir(run_id)
+        try:
+            seen = directory.lstat().st_mtime
+            if seen > now:
+                os.utime(directory, (now, now), follow_symlinks=False)
+            elif seen < before:
+                old.add(run_id)
+        except FileNotFoundError:
+            old.add(run_id)  # Nothing of ours is left of it.
+        except OSError as error:
+            sys.stderr.write(f"longwatch engine: {directory} cannot be dated: {error}\n")
+    return old
 
 
 def _remove_all(project: Project, run_ids: Iterable[str]) -> list[str]:

@@ -75,8 +75,14 @@ class Specs:
         pool = self.pools.get(name)
         return pool.spec if pool is not None else self._specs.get(name)
 
-    def for_run(self, spec: AgentSpec, state: RunState) -> AgentSpec:
-        """``spec`` with what this run was started with kept."""
+    def in_force(self, state: RunState) -> AgentSpec | None:
+        """The settings of its agent now, with what this run was started with kept.
+
+        None when config.toml no longer has that agent, or is not in force.
+        """
+        spec = self.of_run(state.agent)
+        if spec is None:
+            return None
         return replace(spec, unattended=spec.unattended or state.spec.unattended)
 
     def values(self) -> list[AgentSpec]:

@@ -12,9 +12,11 @@ from supervisor.keeper import fields
 from supervisor.keeper.attempt import Attempt
 from supervisor.keeper.fields import CallError
 from supervisor.keeper.link import FrameError, parse_call
+from supervisor.keeper.lock import is_lock_free
 from supervisor.keeper.records import prepare_record, read_record
 from supervisor.keeper.spawn import Order
 from supervisor.keeper.system import say, start_time
+from supervisor.keeper.tree import works_elsewhere
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -139,10 +141,14 @@ class Calls:
         if keeper.has_attempt_of(key[0]):
             raise CallError("busy", f"another attempt of {key[0]} lives")
         is_this_boot = fields.text(call, "boot", keeper.boot) == keeper.boot
+        gone = CallError("gone", f"pid {attempt.pid} is no longer epoch {key[1]} of {key[0]}")
         if is_this_boot and _hold(attempt):
+            if _is_of_a_copy(attempt, keeper.ending.runs_dir):
+                if attempt.pidfd >= 0:
+                    os.close(attempt.pidfd)
+                raise gone
             keeper.add(attempt)
             return attempt.describe()
-        gone = CallError("gone", f"pid {attempt.pid} is no longer epoch {key[1]} of {key[0]}")
         if not is_this_boot:
             raise gone
         # The leader died while no keeper lived, but what it started may not have: no second
@@ -189,6 +195,15 @@ def _hold(attempt: Attempt) -> bool:
         return False
     attempt.pidfd = descriptor
     return True
+
+
+def _is_of_a_copy(attempt: Attempt, runs_dir: str) -> bool:
+    """Whether the process belongs to the project that this directory was copied from.
+
+    The stored pid is right there and here. Its own words alone do not decide: a project that was
+    moved has agents that name the old place, but they hold the lock that moved with it.
+    """
+    return works_elsewhere(attempt.pid, runs_dir) and is_lock_free(attempt.lock)
 
 
 def is_over(pidfd: int) -> bool:

@@ -56,7 +56,8 @@ class Ending:
         self._attempts = attempts
         self._nursery = nursery
         self._engine_pid = engine_pid
-        self._runs_dir = runs_dir
+        self.runs_dir = runs_dir
+        """With its last slash: where the attempts of this directory work."""
         self._arm = arm
         self._over = over
         self._ending: dict[Key, Attempt] = {}
@@ -182,7 +183,7 @@ class Ending:
 
     def _survey(self) -> Survey:
         began = time.monotonic()
-        survey = Survey(self._attempts.values(), tuple(self._engine_pid()), self._runs_dir)
+        survey = Survey(self._attempts.values(), tuple(self._engine_pid()), self.runs_dir)
         ended = time.monotonic()
         self._survey_at = ended + SURVEY_SHARE * (ended - began)
         return survey

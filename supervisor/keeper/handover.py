@@ -71,11 +71,11 @@ def become_successor(lock: int, state_dir: str, engine_argv: list[str], table: b
             os.set_inheritable(number, True)
         os.environ[VARIABLE] = f"{lock},{descriptor}"
         # Its default action would end us between the two lives; it waits for the new handler.
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
         argv = [sys.executable, "-I", "-S", "-E", HERE, state_dir, *engine_argv]
         os.execv(sys.executable, argv)  # noqa: S606 - our own program, no shell
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         os.environ.pop(VARIABLE, None)
         for number in handed:
             os.set_inheritable(number, False)

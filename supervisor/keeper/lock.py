@@ -32,6 +32,21 @@ def take_lock(path: str) -> int | None:
     return None
 
 
+def is_lock_free(path: str) -> bool:
+    """Whether a lock file is there and nobody holds it. Never blocks."""
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+
+
 def write_lock(lock: int, boot: str) -> None:
     """Say in the lock file who holds it."""
     content = {

@@ -218,10 +218,11 @@ class Keeper:
         read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # Ctrl-C reaches it only in the foreground; agents and engine are in sessions of their own.
+        signal.signal(signal.SIGINT, self._on_sigterm)
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
         self._selector.register(read_end, selectors.EVENT_READ, lambda _: self._on_wakeup())
         return read_end
 

@@ -139,6 +139,12 @@ class Survey:
         return found
 
 
+def works_elsewhere(pid: int, runs_dir: str) -> bool:
+    """Whether it says itself that it is an attempt of another project directory."""
+    place = _marks_in(_read_environ(pid)).get(RUN_DIR)
+    return place is not None and not place.startswith(os.fsencode(runs_dir))
+
+
 def send_signal(process: Process, number: int) -> bool:
     """Signal exactly this process; False when it is gone.
 

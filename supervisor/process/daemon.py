@@ -1,4 +1,4 @@
-"""Starts a keeper in the background, and tells whether one (or an engine) holds a directory.
+"""Starts a keeper in the background or in our place, and tells whether one holds a directory.
 
 The lock decides, never the pid in the file: a pid can be somebody else's by now.
 """
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from supervisor.errors import EnvironmentFaultError
 
@@ -26,6 +27,11 @@ ATTEMPT_VARIABLES = frozenset(
     )
 )  # fmt: skip
 """Started from within an agent, a new keeper is no part of that agent's attempt."""
+
+
+WATCHED = "LONGWATCH_WATCHED"
+"""In the environment of a keeper that stays in the foreground, and so of its engines: whoever
+started it starts it again. Two that do would meet, and the service would find its place taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +52,71 @@ def start_keeper(
     When another one holds the directory, the new one says so in keeper.log and ends with 3.
     Raises EnvironmentFaultError when it cannot be started.
     """
-    log = state_dir / "keeper.log"
-    argv = [python, "-I", "-S", "-E", str(KEEPER_DIR), str(state_dir), *engine_argv]
-    env = {name: value for name, value in os.environ.items() if name not in ATTEMPT_VARIABLES}
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        with os.fdopen(os.open(log, flags, 0o600), "ab") as file:
+        with os.fdopen(_open_log(state_dir), "ab") as file:
             process = subprocess.Popen(
-                argv,
+                _keeper_argv(state_dir, engine_argv, python),
                 cwd=project_dir,
-                env=env,
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,
             )
     except OSError as error:
-        raise EnvironmentFaultError(
-            f"the keeper could not be started: {error}",
-            fix=f"Check the permissions of {state_dir} and the Python at {python}.",
-        ) from error
+        raise _not_started(error, state_dir, python) from error
     pid = process.pid
     # It is to outlive us: subprocess must neither wait for it nor warn about it.
     process.returncode = 0
     return pid
+
+
+def replace_keeper(state_dir: Path, project_dir: Path, engine_argv: Sequence[str]) -> None:
+    """For an engine whose keeper died: start the next one, unless somebody watches over it."""
+    if WATCHED in os.environ:
+        sys.stderr.write("longwatch engine: who started the keeper has to start it again\n")
+        return
+    start_keeper(state_dir, project_dir, engine_argv)
+
+
+def become_keeper(
+    state_dir: Path, project_dir: Path, engine_argv: Sequence[str], python: str = sys.executable
+) -> NoReturn:
+    """Go on as the keeper, in this very process: what a service manager watches is the keeper.
+
+    What it says goes to keeper.log as ever. Raises EnvironmentFaultError when that cannot be.
+    """
+    try:
+        log = _open_log(state_dir)
+        null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+        os.chdir(project_dir)
+        for descriptor, number in ((null, 0), (log, 1), (log, 2)):
+            os.dup2(descriptor, number)
+        argv = _keeper_argv(state_dir, engine_argv, python)
+        os.execve(python, argv, {**_environment(), WATCHED: "1"})  # noqa: S606 - our own program, no shell
+    except OSError as error:
+        raise _not_started(error, state_dir, python) from error
+
+
+def _keeper_argv(state_dir: Path, engine_argv: Sequence[str], python: str) -> list[str]:
+    return [python, "-I", "-S", "-E", str(KEEPER_DIR), str(state_dir), *engine_argv]
+
+
+def _environment() -> dict[str, str]:
+    left = ATTEMPT_VARIABLES | {WATCHED}
+    return {name: value for name, value in os.environ.items() if name not in left}
+
+
+def _open_log(state_dir: Path) -> int:
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    return os.open(state_dir / "keeper.log", flags, 0o600)
+
+
+def _not_started(error: OSError, state_dir: Path, python: str) -> EnvironmentFaultError:
+    return EnvironmentFaultError(
+        f"the keeper could not be started: {error}",
+        fix=f"Check the permissions of {state_dir} and the Python at {python}.",
+    )
 
 
 def is_held(lock: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ import pytest
 
 from supervisor.config.defaults import RETENTION_S
 from supervisor.config.paths import Project
-from supervisor.core.ids import ulid
+from supervisor.core.ids import next_ulid, ulid
 from supervisor.core.moment import Moment
 from supervisor.core.rebuild import Identity
 from supervisor.core.run import RunState, Status
@@ -42,11 +43,11 @@ class Days:
     def clock(self) -> Moment:
         return Moment(self.now, self.now, "boot")
 
-    async def add(self, agent: str, status: Status) -> str:
+    async def add(self, agent: str, status: Status, newest: str = "") -> str:
         """A run that came to be and got that status today, with directories."""
         self.now += 1.0
         state = RunState(
-            id=ulid(self.now, int(self.now * 7)),
+            id=next_ulid(self.now, int(self.now * 7), newest),
             agent=agent,
             spec=a_spec(name=agent),
             created_at=self.now,
@@ -59,6 +60,11 @@ class Days:
         (self.project.run_dir(state.id) / "result.txt").write_text("kept")
         await self.runs.rebuild(state, "for the test").stored
         return state.id
+
+    def date_directories(self, wall: float) -> None:
+        """All that is there was written while the clock showed that time."""
+        for directory in self.project.records_dir.iterdir():
+            os.utime(directory, (wall, wall))
 
     def left(self) -> set[str]:
         parents = (self.project.runs_dir, self.project.records_dir)
@@ -137,6 +143,95 @@ async def test_the_line_between_old_and_young_events_is_found_by_halving(days: D
     for number in (0, 1, 17, 36, 37):
         assert await newest_before(days.log, began + number + 0.5) == number
     assert await newest_before(days.log, began - 5) == 0
+
+
+async def test_runs_that_were_named_by_a_clock_that_ran_ahead_are_forgotten_all_the_same(
+    days: Days,
+) -> None:
+    true_now = days.now
+    days.now = true_now + 70 * 365 * DAY_S
+    ahead = [await days.add("a", Status.SUCCEEDED) for _ in range(2)]
+    days.now = true_now
+    # The clock is right again, the ids go on behind the newest: they say nothing of the time.
+    after = [
+        await days.add("a", Status.SUCCEEDED, newest=newest)
+        for newest in (ahead[-1], next_ulid(0.0, 5, ahead[-1]))
+    ]
+    parked = await days.add("a", Status.PARKED, newest=after[-1])
+    newest = await days.add("a", Status.SUCCEEDED, newest=parked)
+    assert sorted([*ahead, *after, parked, newest]) == [*ahead, *after, parked, newest]
+
+    days.date_directories(true_now + 70 * 365 * DAY_S)
+    await days.retention.forget()
+    assert days.left() == {*ahead, *after, parked, newest}, "nothing of this is a month old"
+    days.now += RETENTION_S + DAY_S
+    await days.retention.forget()
+    assert days.left() == {parked, newest}
+    kept = await days.log.history(0, 100)
+    assert [type(entry.event).__name__ for entry in kept] == ["HistoryForgotten"]
+    assert (await days.log.verify_chain()).problem is None
+
+
+async def test_a_young_run_is_not_taken_for_old_because_of_a_clock_that_ran_ahead(
+    days: Days,
+) -> None:
+    true_now = days.now
+    old = await days.add("a", Status.SUCCEEDED)
+    days.now = true_now + 3650 * DAY_S
+    ahead = await days.add("a", Status.SUCCEEDED)
+    days.now = true_now + RETENTION_S
+    days.date_directories(true_now + 3650 * DAY_S)
+    young = await days.add("a", Status.SUCCEEDED, newest=ahead)
+    last = await days.add("a", Status.SUCCEEDED, newest=young)
+    days.now += DAY_S
+    await days.retention.forget()
+    assert days.left() == {ahead, young, last} and old not in days.left()
+    days.now += RETENTION_S / 2
+    await days.retention.forget()
+    assert days.left() == {ahead, young, last}
+
+
+async def test_many_runs_that_cannot_go_yet_do_not_hide_one_that_can(
+    days: Days, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("supervisor.engine.retention.RUNS_AT_ONCE", 2)
+    true_now = days.now
+    days.now = true_now + 3650 * DAY_S
+    ahead = [await days.add("a", Status.SUCCEEDED) for _ in range(5)]
+    days.now = true_now
+    past = await days.add("a", Status.SUCCEEDED, newest=ahead[-1])
+    last = await days.add("a", Status.SUCCEEDED, newest=past)
+    days.now += RETENTION_S + DAY_S
+    days.date_directories(true_now + 3650 * DAY_S)
+    await days.retention.forget()
+    assert days.left() == {*ahead, last}
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 17])
+async def test_events_of_a_clock_that_ran_ahead_are_as_old_as_what_came_after(
+    days: Days, length: int
+) -> None:
+    began = days.now
+    for _ in range(10):
+        await days.add("a", Status.SUCCEEDED)
+    right = days.now
+    days.now += 3650 * DAY_S
+    for _ in range(length):
+        await days.add("a", Status.SUCCEEDED)
+    days.now = right
+    for _ in range(40):
+        await days.add("a", Status.SUCCEEDED)
+    at_end = days.now + 1.0
+    every = 50 + length
+    assert await newest_before(days.log, began - 5, at_end) == 0
+    assert await newest_before(days.log, began + 4.5, at_end) == 4
+    assert await newest_before(days.log, right + 0.5, at_end) == 10
+    assert await newest_before(days.log, at_end, at_end) == every
+    # Within the block the answer may be too small, so that more is kept, never too large.
+    for behind in range(1, 40):
+        found = await newest_before(days.log, right + behind + 0.5, at_end)
+        assert found <= 10 + length + behind
+        assert found == 10 + length + behind or behind <= length + 1
 
 
 def test_removing_what_is_not_there_is_done_already(tmp_path: Path) -> None:

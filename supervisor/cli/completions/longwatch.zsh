@@ -13,6 +13,7 @@ _shtab_longwatch_commands() {
     answer:'Answer one request.'
     approvals:'What is approved for good, and ending it.'
     audit:'Check the event log, export it, or list who answered what.'
+    backup:'Copy the state while it runs.'
     checkpoints:'What a run can resume from; --rollback goes back.'
     completion:'Complete commands and names in your shell.'
     config:'Check config.toml, or print its schema.'
@@ -37,6 +38,7 @@ _shtab_longwatch_commands() {
     resume:'Let paused runs go on.'
     run:'Start runs and follow them to their end.'
     serve:'The interface in a browser.'
+    service:'Keep it running: install|uninstall|status|show.'
     services:'External services: breakers, failures, limits.'
     start:'Start agents.'
     status:'Where each run stands.'
@@ -107,6 +109,17 @@ _shtab_longwatch_audit_options=(
 
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_audit_defaults_added=0
+
+_shtab_longwatch_backup_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--json[machine-readable output]"
+  ":a new directory for the copy:_files -/"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_backup_defaults_added=0
 
 _shtab_longwatch_checkpoints_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
@@ -398,6 +411,20 @@ _shtab_longwatch_serve_options=(
 # guard to ensure default positional specs are added only once per session
 _shtab_longwatch_serve_defaults_added=0
 
+_shtab_longwatch_service_options=(
+  "(- : *)"{-h,--help}"[show this help message and exit]"
+  "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
+  "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
+  "--name[another name than that of the directory]:name:"
+  "--force[replace or remove a file with other content]"
+  "--kind[of \`show\`\: for the other service manager]:kind:(systemd launchd)"
+  "--json[machine-readable output]"
+  ":what to do\; show only prints the file:(install uninstall status show)"
+)
+
+# guard to ensure default positional specs are added only once per session
+_shtab_longwatch_service_defaults_added=0
+
 _shtab_longwatch_services_options=(
   "(- : *)"{-h,--help}"[show this help message and exit]"
   "-C[the project directory (default\: here, or the nearest above with a config.toml)]:DIR:_files -/"
@@ -499,6 +526,7 @@ _shtab_longwatch_up_options=(
   "*--host[the machine the engine runs on, over ssh\; a name of \[hosts.NAME\] too]:USER@BOX[:DIR]:"
   "--json[machine-readable output]"
   "--no-autostart[start no agent, only keeper and engine]"
+  "--foreground[stay here as the keeper, for a service manager that starts it again when it dies]"
 )
 
 # guard to ensure default positional specs are added only once per session
@@ -548,6 +576,7 @@ _shtab_longwatch() {
         answer) _arguments -C -s $_shtab_longwatch_answer_options ;;
         approvals) _arguments -C -s $_shtab_longwatch_approvals_options ;;
         audit) _arguments -C -s $_shtab_longwatch_audit_options ;;
+        backup) _arguments -C -s $_shtab_longwatch_backup_options ;;
         checkpoints) _arguments -C -s $_shtab_longwatch_checkpoints_options ;;
         completion) _arguments -C -s $_shtab_longwatch_completion_options ;;
         config) _arguments -C -s $_shtab_longwatch_config_options ;;
@@ -572,6 +601,7 @@ _shtab_longwatch() {
         resume) _arguments -C -s $_shtab_longwatch_resume_options ;;
         run) _arguments -C -s $_shtab_longwatch_run_options ;;
         serve) _arguments -C -s $_shtab_longwatch_serve_options ;;
+        service) _arguments -C -s $_shtab_longwatch_service_options ;;
         services) _arguments -C -s $_shtab_longwatch_services_options ;;
         start) _arguments -C -s $_shtab_longwatch_start_options ;;
         status) _arguments -C -s $_shtab_longwatch_status_options ;;
