@@ -7,7 +7,6 @@ the keeper, which is ours: an engine of another keeper is none of its business.
 from __future__ import annotations
 
 import os
-import sys
 import time
 
 from supervisor.cli import output
@@ -61,7 +60,6 @@ def _start_later(project: Project) -> None:
         say(describe(error))
     finally:
         # Not sys.exit: this is a copy of a process that goes on as something else.
-        sys.stdout.flush()
         os._exit(status)
 
 
