@@ -134,10 +134,12 @@ def _read(path: Path) -> str | None:
                 fix="Remove the link, or give another name with --name.",
             ) from error
         raise _fault("read", path, error) from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             raise UserError(f"{path} is not a regular file", fix="Move it away, or use --name.")
-        return file.read(MAX_BYTES).decode(errors="replace")
+        return os.read(fd, MAX_BYTES).decode(errors="replace")
+    finally:
+        os.close(fd)
 
 
 def _fault(what: str, path: Path, error: OSError) -> EnvironmentFaultError:
