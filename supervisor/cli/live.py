@@ -14,7 +14,7 @@ from supervisor.cli.exit_codes import say
 from supervisor.cli.session import Place, connect
 from supervisor.control.host import RemoteHost
 from supervisor.control.messages import ConnectionLostError
-from supervisor.control.sync_client import SyncClient
+from supervisor.control.sync_client import CALL_TIMEOUT_S, SyncClient
 from supervisor.core.events import Recorded
 from supervisor.core.mirror import Mirror
 from supervisor.core.moment import Moment
@@ -101,13 +101,13 @@ class Steady:
         self._place = place
         self._client = client
 
-    def call(self, method: str, params: dict[str, Any]) -> Any:
+    def call(self, method: str, params: dict[str, Any], timeout_s: float = CALL_TIMEOUT_S) -> Any:
         """As of ``SyncClient``; asked again of the next engine when this one is gone.
 
         ConnectionLostError when no engine came back in time.
         """
         try:
-            return self._client.call(method, params)
+            return self._client.call(method, params, timeout_s)
         except ConnectionLostError as lost:
             self._client, reply = _again(self._place, self._client, lost, method, params)
             return reply

@@ -27,6 +27,13 @@ from supervisor.core.task import MAX_PAYLOAD_BYTES
 from supervisor.errors import UserError
 
 AT_ONCE = 1_000
+AT_FIRST = 100
+"""Of the first call, where tasks need not come together: the queue of several machines may take
+tens of milliseconds for each."""
+QUICK_S, SLOW_S = 2.0, 8.0
+"""A call that took less is followed by a larger one, one that took more by a smaller one."""
+TIMEOUT_S = 70.0
+"""Of a call: the engine itself gives up after 60 s, and says so."""
 AT_ONCE_BYTES = 512 << 10
 """Of one call: half of what the socket takes from a client, because JSON may escape a character."""
 INLINE_BYTES = 400 << 10
@@ -102,6 +109,7 @@ class _Submitter:
         self._group = self._new_id() if together else None
         self._entries: list[Entry] = []
         self._size = 0
+        self._at_once = AT_ONCE if together else AT_FIRST
         self.done = 0
         self.new = 0
         self.told: list[dict[str, Any]] = []
@@ -125,7 +133,9 @@ class _Submitter:
         if size > INLINE_BYTES:
             entry["payload_file"] = self._by_file(entry["id"], entry.pop("payload"))
             size = 0
-        if self._entries and (self._size + size > AT_ONCE_BYTES or len(self._entries) >= AT_ONCE):
+        if self._entries and (
+            self._size + size > AT_ONCE_BYTES or len(self._entries) >= self._at_once
+        ):
             self.flush()
         self._entries.append(entry)
         self._size += size
@@ -138,7 +148,13 @@ class _Submitter:
         if self._group:
             params["group"] = self._group
         # The ids make a second call harmless: an engine that died is waited for.
-        result = self._client.call("submit", params)
+        began = time.monotonic()
+        result = self._client.call("submit", params, TIMEOUT_S)
+        took_s = time.monotonic() - began
+        if took_s < QUICK_S:
+            self._at_once = min(AT_ONCE, 2 * self._at_once)
+        elif took_s > SLOW_S and self._group is None:
+            self._at_once = max(1, self._at_once // 2)
         self.queue = result["queue"]
         self.told += result["tasks"]
         self.done += len(result["tasks"])

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 
 from supervisor.config.model import Span, Table, wrong
+from supervisor.errors import UserError
 
 _NAME = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 
@@ -48,9 +49,14 @@ class FleetTable(Table):
     host: _NAME | None = None
     """How this machine is called in the fleet; None is its host name."""
     credentials: str | None = None
+    """NATS: a ``.creds`` file. Of this, ``nkey``, ``user`` and ``token_env`` at most one."""
+    nkey: str | None = None
+    """NATS: a file with the seed of a user's key (``SU…``)."""
     user: str | None = None
     password_env: str | None = None
     """The variable that holds the password."""
+    token_env: str | None = None
+    """NATS: the variable that holds the token."""
     api_key_env: str | None = None
     """The variable that holds the API key of a Temporal cluster."""
     tls: bool = False
@@ -72,11 +78,19 @@ def path_in(directory: Path, text: str | None) -> Path | None:
     return None if text is None else directory / Path(text).expanduser()
 
 
-def password_of(table: FleetTable, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The password, from the environment: it never stands in the file."""
-    return environ.get(table.password_env) if table.password_env is not None else None
+def secret_of(table: FleetTable, key: str, environ: Mapping[str, str] = os.environ) -> str | None:
+    """What the variable holds that ``key`` names: secrets never stand in the file.
 
-
-def api_key_of(table: FleetTable, environ: Mapping[str, str] = os.environ) -> str | None:
-    """The API key, from the environment: it never stands in the file."""
-    return environ.get(table.api_key_env) if table.api_key_env is not None else None
+    UserError when it is not set: without it the servers would only say that we are refused.
+    """
+    name: str | None = getattr(table, key)
+    if name is None:
+        return None
+    if not environ.get(name):
+        raise UserError(
+            f"the environment variable {name} is not set",
+            why=f"[fleet] {key} names it",
+            fix="Set it where longwatch is started, then: longwatch restart-engine",
+            where=f"[fleet] {key}",
+        )
+    return environ[name]

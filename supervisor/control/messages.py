@@ -58,6 +58,10 @@ class ConnectionLostError(EnvironmentFaultError):
     """The other end of the control socket is gone, or talks nonsense."""
 
 
+class CallTimeoutError(EnvironmentFaultError, TimeoutError):
+    """The engine is there, but did not answer a call in time; it may still carry it out."""
+
+
 class Call(NamedTuple):
     """What a client wants."""
 

@@ -14,7 +14,12 @@ from typing import Any
 
 from supervisor.control import locate
 from supervisor.control.frames import CHUNK, ENGINE_LIMIT, FrameError, FrameReader, decode
-from supervisor.control.messages import ConnectionLostError, call_line, error_from
+from supervisor.control.messages import (
+    CallTimeoutError,
+    ConnectionLostError,
+    call_line,
+    error_from,
+)
 
 CONNECT_TIMEOUT_S = 5.0
 CALL_TIMEOUT_S = 30.0
@@ -51,8 +56,8 @@ class SyncClient:
     ) -> Any:
         """The result of ``method``; notices that come meanwhile wait for ``notices``.
 
-        CallRefusedError when the engine says no, ConnectionLostError when it is gone, TimeoutError
-        after ``timeout_s`` seconds: the call may still take effect.
+        CallRefusedError when the engine says no, ConnectionLostError when it is gone,
+        CallTimeoutError after ``timeout_s`` seconds: the call may still take effect.
         """
         self._next_id += 1
         ends_at = time.monotonic() + timeout_s
@@ -62,7 +67,14 @@ class SyncClient:
         except (BrokenPipeError, ConnectionError):
             pass  # It may have said why before it closed: that is read next.
         while True:
-            message = self._next_message(ends_at)
+            try:
+                message = self._next_message(ends_at)
+            except TimeoutError as late:
+                raise CallTimeoutError(
+                    f"the engine did not answer within {timeout_s:.0f} s",
+                    why=f"what was asked of it ({method}) may still happen",
+                    fix="Look with: longwatch status",
+                ) from late
             if message.get("id") == self._next_id:
                 if "error" in message:
                     raise error_from(message["error"])

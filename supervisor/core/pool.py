@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from supervisor.core.describe import stage_words, step_words
 from supervisor.core.run import ExitKind, RunState, Status
 from supervisor.core.spec import AgentSpec
 from supervisor.core.task import (
@@ -21,6 +23,7 @@ from supervisor.core.task import (
     decide_redelivery,
     task_fault,
 )
+from supervisor.core.text import visible_text
 
 STOPPED_WITH_ENGINE = "stopped with the engine"
 """How the reason of a stop begins that is no verdict on the task: the next engine goes on."""
@@ -145,6 +148,28 @@ def decide_outcome(
     if problem:
         return _failed(task, pool, problem, is_permanent=False, random_unit=random_unit)
     return Complete(result=declared.result, then=then)
+
+
+def place_of(state: RunState) -> dict[str, Any]:
+    """Where a task's run is in its work, in a few words for the screens of other systems.
+
+    ``percent`` is of the step, where the agent counts one. What an earlier attempt said is left
+    out, and so is everything that was not said.
+    """
+    said = state.progress if state.progress_epoch == state.epoch else None
+    step = said.step if said is not None else None
+    percent = None
+    if step is not None and step.completed is not None and step.total:
+        percent = round(100 * max(0.0, min(1.0, step.completed / step.total)))
+    found = {
+        "run": state.status.value,
+        "epoch": state.epoch,
+        "status": visible_text(said.status, limit=80) if said is not None else "",
+        "stage": stage_words(said),
+        "step": step_words(step),
+        "percent": percent,
+    }
+    return {name: value for name, value in found.items() if value not in (None, "")}
 
 
 def settle(

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from supervisor.core.task import (
     USUAL,
@@ -22,7 +22,7 @@ from supervisor.core.task import (
     TaskState,
 )
 from supervisor.errors import EnvironmentFaultError, LongwatchError
-from supervisor.queue.port import TaskAsks, TaskFiles, TaskQueue
+from supervisor.queue.port import TaskAsks, TaskFiles, TaskQueue, TaskShows
 
 PAUSE_S = 2.0
 """Between two tries to connect."""
@@ -134,6 +134,12 @@ class ConnectingQueue:
     async def kept_size(self, task_id: str, name: str) -> int:
         """See the port."""
         return await self._there.kept_size(task_id, name)
+
+    def show_progress(self, token: str, progress: Mapping[str, Any]) -> None:
+        """See ``queue.port.TaskShows``; nothing where the backend has no screens."""
+        shows: object = self._queue
+        if isinstance(shows, TaskShows):
+            shows.show_progress(token, progress)
 
     def asks(self) -> TaskAsks | None:
         """Where questions can be answered from any machine: there, once it is connected."""

@@ -27,6 +27,7 @@ from supervisor.core.pool import (
     Release,
     Settlement,
     following,
+    place_of,
     settle,
 )
 from supervisor.core.run import FINAL, RunState, Status
@@ -44,7 +45,13 @@ from supervisor.protocol.task import (
     read_declared,
     write_task,
 )
-from supervisor.queue.port import LEASE_S, StaleLeaseError, TaskQueue, TaskRefusedError
+from supervisor.queue.port import (
+    LEASE_S,
+    StaleLeaseError,
+    TaskQueue,
+    TaskRefusedError,
+    TaskShows,
+)
 
 if TYPE_CHECKING:
     from supervisor.engine.engine import Engine
@@ -253,11 +260,12 @@ class Tasks:
             await self._extend()
 
     async def _extend(self) -> None:
-        held = {
-            state.task.token: state.id
-            for state in self._engine.runs.states()
-            if state.task is not None and not state.task.outcome
-        }
+        held = {}
+        for state in self._engine.runs.states():
+            if state.task is not None and not state.task.outcome:
+                held[state.task.token] = state.id
+                if isinstance(self.queue, TaskShows):
+                    self.queue.show_progress(state.task.token, place_of(state))
         tokens = [*held, *self.long.tokens()]
         for token in await self.queue.extend(tokens, self.lease_s):
             if token in held:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supervisor.errors import EnvironmentFaultError, LongwatchError, UserError
+from supervisor.fleet.nats_keys import check_keys
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -37,6 +38,9 @@ class NatsSettings:
     """Those with the same one share their tasks; letters, digits, ``_`` and ``-``."""
     credentials: Path | None = None
     """A ``.creds`` file."""
+    nkey: Path | None = None
+    """A file with the seed of a user's key."""
+    token: str | None = None
     user: str | None = None
     password: str | None = None
     tls_ca: Path | None = None
@@ -51,6 +55,7 @@ class NatsSettings:
 async def connect_only(settings: NatsSettings) -> Client:
     """A connection; nothing is made."""
     nats = _library()
+    check_keys(settings)
     first = _FirstContact(settings)
     try:
         # The library itself would go on for ever.
@@ -110,6 +115,10 @@ def _options(settings: NatsSettings) -> dict[str, Any]:
     }
     if settings.credentials is not None:
         options["user_credentials"] = str(settings.credentials)
+    if settings.nkey is not None:
+        options["nkeys_seed"] = str(settings.nkey)
+    if settings.token is not None:
+        options["token"] = settings.token
     if settings.user is not None:
         options["user"], options["password"] = settings.user, settings.password or ""
     if settings.tls_ca is not None or settings.tls_cert is not None:
@@ -155,12 +164,16 @@ def refused(settings: NatsSettings, error: Exception) -> UserError | None:
         given = "no credentials were given"
         if settings.credentials is not None:
             given = f"with {settings.credentials}"
+        elif settings.nkey is not None:
+            given = f"with the key in {settings.nkey}"
+        elif settings.token is not None:
+            given = "with the token of token_env"
         elif settings.user is not None:
             given = f"as the user {settings.user}"
         return UserError(
             f"{servers} refused us, {given}: {error}",
             why="expected credentials that it knows",
-            fix="Check user and password_env, or credentials (a .creds file)",
+            fix="Check user and password_env, token_env, nkey, or credentials (a .creds file)",
             where=where,
         )
     return None

@@ -6,6 +6,7 @@ engine, an agent runs on while the engine starts anew, and what is parked holds 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,16 @@ class TemporalActivities:
         self._settings = settings
         self._client = client
         self._service = client.workflow_service
+        self._places: dict[str, Mapping[str, Any]] = {}
+        """Where the run of each lease is in its work, for the Temporal UI."""
+
+    def show(self, token: str, place: Mapping[str, Any]) -> None:
+        """Goes out with the next heartbeat."""
+        self._places[token] = place
+
+    def forget(self, token: str) -> None:
+        """The lease is over."""
+        self._places.pop(token, None)
 
     async def complete(self, token: str, plain: dict[str, Any]) -> None:
         """The delivery is done, with what the workflow is to go on with."""
@@ -90,6 +101,7 @@ class TemporalActivities:
                 ),
             )
         except StaleLeaseError:
+            self.forget(token)
             return False
         return not answer.cancel_requested
 
@@ -98,7 +110,7 @@ class TemporalActivities:
 
         task_id, fence, _ = token.split(".", 2)
         files = f"{self._settings.prefix}/files/{task_id}"
-        plain = {"files": files, "fence": int(fence), **more}
+        plain = {**self._places.get(token, {}), "files": files, "fence": int(fence), **more}
         return Payloads(payloads=await self._client.data_converter.encode([plain]))
 
     async def _ask(self, call: str, request: Any) -> Any:

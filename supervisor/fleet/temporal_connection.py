@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from supervisor.errors import EnvironmentFaultError, LongwatchError, UserError
+from supervisor.fleet.temporal_refusals import is_tls, no_namespace, refused, words_of
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_PAUSE_S, LAST_PAUSE_S = 0.1, 1.0
+NAMESPACE_S = 5.0
+"""How long a namespace may be unknown before it is missing."""
 ATTRIBUTES = {
     "LongwatchTask": "Keyword",
     "LongwatchQueue": "Keyword",
@@ -67,12 +70,33 @@ async def connect(settings: TemporalSettings) -> Client:
                 tls=_tls(settings),
                 identity="longwatch",
             )
+            await _find_namespace(client, settings)
             await _register(client, settings)
     except LongwatchError:
         raise
     except Exception as error:
-        raise unreachable(settings, error) from error
+        raise refused(settings, error) or unreachable(settings, error) from error
     return client
+
+
+async def _find_namespace(client: Client, settings: TemporalSettings) -> None:
+    """A server that has just started does not know its own for a moment."""
+    from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+    from temporalio.service import RPCError
+
+    request = DescribeNamespaceRequest(namespace=settings.namespace)
+    end = time.monotonic() + NAMESPACE_S
+    while True:
+        try:
+            await client.workflow_service.describe_namespace(request)
+        except RPCError as error:
+            if not _is_namespace_missing(error):
+                raise
+            if time.monotonic() > end:
+                raise no_namespace(settings) from error
+        else:
+            return
+        await asyncio.sleep(LAST_PAUSE_S / 4)
 
 
 def require_library() -> Any:
@@ -95,7 +119,7 @@ def _tls(settings: TemporalSettings) -> TLSConfig | bool:
         return None if path is None else path.read_bytes()
 
     if settings.tls_ca is None and settings.tls_cert is None:
-        return settings.is_tls or settings.api_key is not None
+        return is_tls(settings)
     try:
         return TLSConfig(
             server_root_ca_cert=content(settings.tls_ca),
@@ -204,7 +228,7 @@ def unreachable(settings: TemporalSettings, error: Exception) -> EnvironmentFaul
     """What the user is told."""
     return EnvironmentFaultError(
         f"the Temporal cluster at {settings.address} (namespace {settings.namespace}) does not "
-        f"answer as it should: {error or type(error).__name__}",
+        f"answer as it should: {words_of(error)}",
         why="tasks and their results are kept there",
         fix="Check the address and the namespace; what runs here goes on.",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -165,6 +165,10 @@ class TemporalTaskQueue:
 
         self._holding[token] = (end, asyncio.get_running_loop().create_task(hold()))
 
+    def show_progress(self, token: str, progress: Mapping[str, Any]) -> None:
+        """See ``queue.port.TaskShows``: the details of its heartbeats."""
+        self._activities.show(token, progress)
+
     def _let_go(self, token: str) -> None:
         held = self._holding.pop(token, None)
         if held is not None:
@@ -203,7 +207,7 @@ class TemporalTaskQueue:
             if look is not None and (look["result"] or {}).get("fence") == held.fence:
                 return False
             raise
-        self._let_go(token)
+        self._over(token)
         await self._until(held.task_id, {"done"})
         if not is_large:
             await self._files.drop(held.task_id)
@@ -221,7 +225,7 @@ class TemporalTaskQueue:
             with suppress(Exception):  # For looking only.
                 await handle.signal("failed", {"fence": held.fence, "problem": problem})
         await self._activities.fail(token, problem, retry_in_s)
-        self._let_go(token)
+        self._over(token)
         if retry_in_s is not None and not is_last:
             return TaskState.DELAYED
         await self._until(held.task_id, {"dead"})
@@ -230,7 +234,11 @@ class TemporalTaskQueue:
     async def release(self, token: str) -> None:
         """See the port."""
         await self._activities.fail(token, "given back", None, kind=RELEASED)
+        self._over(token)
+
+    def _over(self, token: str) -> None:
         self._let_go(token)
+        self._activities.forget(token)
 
     async def _until(self, task_id: str, states: set[str]) -> None:
         """Wait until it is seen, a few seconds at most: what was acknowledged is durable."""

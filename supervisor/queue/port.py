@@ -19,7 +19,7 @@ the same to people. What every backend promises:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from supervisor.core.task import (
@@ -91,6 +91,15 @@ class TaskAsks(Protocol):
 
         RefusedError when its hash is not that of the request.
         """
+        ...
+
+
+@runtime_checkable
+class TaskShows(Protocol):
+    """Where a task is in its work, for the backend's own screens. Not every backend has them."""
+
+    def show_progress(self, token: str, progress: Mapping[str, Any]) -> None:
+        """Goes out with the next extension of that lease; nothing depends on it."""
         ...
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from certificates import authority, signed
 from nats_servers import NatsServer
 
 from supervisor.errors import UserError
@@ -18,35 +18,12 @@ AT_ONCE_S = 10.0
 """Well under the patience of 60 s that is set here."""
 
 
-def openssl(*words: object) -> None:
-    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, timeout=20)
-
-
-def authority(directory: Path, name: str) -> Path:
-    openssl(
-        "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-days", 2, "-subj", f"/CN={name}", "-keyout", directory / f"{name}.key",
-        "-out", directory / f"{name}.pem", "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-    )  # fmt: skip
-    return directory / f"{name}.pem"
-
-
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[NatsSettings]:
     """A server with TLS and one user, and what fits it."""
     ca = authority(tmp_path, "ours")
     authority(tmp_path, "foreign")
-    key, asked, cert = (tmp_path / name for name in ("server.key", "server.csr", "server.pem"))
-    openssl(
-        "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-        "-subj", "/CN=nats", "-keyout", key, "-out", asked,
-    )  # fmt: skip
-    names = tmp_path / "names"
-    names.write_text("subjectAltName=IP:127.0.0.1\n")
-    openssl(
-        "x509", "-req", "-in", asked, "-CA", ca, "-CAkey", tmp_path / "ours.key", "-days", 2,
-        "-CAcreateserial", "-extfile", names, "-out", cert,
-    )  # fmt: skip
+    cert, key = signed(tmp_path, "server", "ours")
     server = NatsServer(
         tmp_path,
         f'tls {{ cert_file: "{cert}", key_file: "{key}" }}\n'
