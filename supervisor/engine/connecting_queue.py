@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from supervisor.core.task import (
@@ -26,6 +27,8 @@ from supervisor.queue.port import TaskAsks, TaskFiles, TaskQueue, TaskShows
 
 PAUSE_S = 2.0
 """Between two tries to connect."""
+FIRST_WAIT_S = 10.0
+"""What an operator's call waits for the outcome of the first try: the engine may be just up."""
 
 
 class SharedQueue(TaskQueue, TaskFiles, Protocol):
@@ -39,6 +42,7 @@ class ConnectingQueue:
         self._connect = connect
         self._queue: SharedQueue | None = None
         self._problem = "the connection to the servers of the shared queue is being made"
+        self._tried = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._try())
 
     async def _try(self) -> None:
@@ -48,12 +52,21 @@ class ConnectingQueue:
                 self._queue = await self._connect()
             except LongwatchError as error:
                 self._problem = str(error)
+                self._tried.set()
                 if said != self._problem:
                     said = self._problem
                     sys.stderr.write(f"longwatch engine: {said}\n")
                 await asyncio.sleep(PAUSE_S)
             else:
+                self._tried.set()
                 return
+
+    async def _first(self) -> SharedQueue:
+        """For calls of people: what is being made is waited for once, what failed is said."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_WAIT_S):
+                await self._tried.wait()
+        return self._there
 
     @property
     def _there(self) -> SharedQueue:
@@ -63,7 +76,7 @@ class ConnectingQueue:
 
     async def submit(self, tasks: Sequence[NewTask]) -> list[Submitted]:
         """See the port."""
-        return await self._there.submit(tasks)
+        return await (await self._first()).submit(tasks)
 
     async def claim(
         self, queue: str, worker: str, lease_s: float, *, limit: int = 1, wait_s: float = 0.0
@@ -93,11 +106,11 @@ class ConnectingQueue:
 
     async def requeue(self, task_ids: Sequence[str]) -> list[str]:
         """See the port."""
-        return await self._there.requeue(task_ids)
+        return await (await self._first()).requeue(task_ids)
 
     async def drop(self, task_ids: Sequence[str]) -> list[str]:
         """See the port."""
-        return await self._there.drop(task_ids)
+        return await (await self._first()).drop(task_ids)
 
     async def get(self, task_id: str) -> TaskDetail | None:
         """See the port."""

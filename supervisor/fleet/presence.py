@@ -19,6 +19,7 @@ from supervisor.fleet.nats_connection import CONNECT_TIMEOUT_S, NatsSettings, st
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
+    from nats.js import JetStreamContext
     from nats.js.kv import KeyValue
 
 EVERY_S = 3.0
@@ -97,8 +98,8 @@ def names_of(cards: list[Card]) -> dict[str, Card]:
 class Presence:
     """The bucket of cards."""
 
-    def __init__(self, bucket: KeyValue) -> None:
-        self._bucket = bucket
+    def __init__(self, js: JetStreamContext, bucket: KeyValue, name: str) -> None:
+        self._js, self._bucket, self._name = js, bucket, name
 
     @classmethod
     async def open(cls, client: Client, settings: NatsSettings) -> Presence:
@@ -109,11 +110,11 @@ class Presence:
         js = client.jetstream(timeout=CONNECT_TIMEOUT_S)
         name = f"{stream_name(settings.namespace)}_hosts"
         with suppress(NotFoundError):
-            return cls(await js.key_value(name))
+            return cls(js, await js.key_value(name), name)
         config = KeyValueConfig(bucket=name, ttl=SILENT_S, history=1, replicas=settings.replicas)
         with suppress(BadRequestError):  # Somebody else made it just now.
-            return cls(await js.create_key_value(config))
-        return cls(await js.key_value(name))
+            return cls(js, await js.create_key_value(config), name)
+        return cls(js, await js.key_value(name), name)
 
     async def put(self, card: Card) -> None:
         """Say that this machine is there."""
@@ -125,19 +126,22 @@ class Presence:
 
     async def cards(self) -> list[Card]:
         """Everybody who was heard of within ``SILENT_S``."""
-        from nats.js.errors import NoKeysError, NotFoundError
+        from nats.js.errors import NotFoundError
 
         found: list[Card] = []
-        try:
-            keys = await self._bucket.keys()
-        except NoKeysError:
-            return found
-        for key in keys:
+        for key in await self._keys():
             with suppress(NotFoundError):  # It left between the two.
                 card = read_card((await self._bucket.get(key)).value)
                 if card is not None:
                     found.append(card)
         return found
+
+    async def _keys(self) -> list[str]:
+        # Asked of the stream: the library's own keys() watches, and takes what is on its way when
+        # it looks whether anything is pending for an empty bucket.
+        prefix = f"$KV.{self._name}."
+        told = await self._js.stream_info(f"KV_{self._name}", subjects_filter=f"{prefix}>")
+        return sorted(subject.removeprefix(prefix) for subject in told.state.subjects or {})
 
 
 def stamped(card: dict[str, Any]) -> Card:
