@@ -282,8 +282,12 @@ class Agent(Asking, Durable, Tasking):
         cache_write_tokens: int = 0,
         cost_usd: float = 0.0,
         model: str | None = None,
+        context: tuple[int, int] | None = None,
     ) -> None:
-        """Add what one model call used; the sums are over the whole run."""
+        """Add what one model call used; the sums are over the whole run.
+
+        ``context``: tokens in the model's context now, and how many fit into it.
+        """
         self._entered()
         amounts = {
             "input_tokens": input_tokens,
@@ -292,7 +296,7 @@ class Agent(Asking, Durable, Tasking):
             "cache_write_tokens": cache_write_tokens,
             "cost_usd": cost_usd,
         }
-        self._progress.add_usage(amounts, model)
+        self._progress.add_usage(amounts, model, context)
 
     def service(
         self,

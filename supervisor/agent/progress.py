@@ -106,7 +106,12 @@ class ProgressFile:
         self.errors = [*self.errors, {"time": now_text(), **stated}][-KEPT_ERRORS:]
         self.flush()
 
-    def add_usage(self, amounts: dict[str, float], model: str | None) -> None:
+    def add_usage(
+        self,
+        amounts: dict[str, float],
+        model: str | None,
+        context: tuple[int, int] | None = None,
+    ) -> None:
         """Add to the sums over the whole run, of all models and of this one."""
         sums = [self.usage]
         if model is not None:
@@ -116,6 +121,8 @@ class ProgressFile:
             if amount and not _is_no_number(amount):
                 for sum_of in sums:
                     sum_of[key] = sum_of.get(key, 0) + amount
+        if context is not None:
+            self.usage["context_tokens"], self.usage["context_limit"] = context
         self.touch()
 
     def add_service(self, name: str, counts: dict[str, int], breaker: str | None) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from supervisor.config import names
+from supervisor.config.anomalies import AnomaliesTable
 from supervisor.config.durations import format_duration
 from supervisor.config.explain import explain, unknown_key
 from supervisor.config.fleet import FleetTable
@@ -50,6 +51,7 @@ class Config:
     notify: NotifySettings
     """Who is told what."""
     metrics: MetricsSection
+    anomalies: AnomaliesTable
     """Who may read the figures from outside."""
     fleet: FleetTable | None
     """Where several machines share their tasks; None for this one alone."""
@@ -119,6 +121,8 @@ class _Reading:
             notify=notify_settings(notify),
             metrics=self._table(MetricsSection, data.get("metrics", {}), ("metrics",))
             or MetricsSection(),
+            anomalies=self._table(AnomaliesTable, data.get("anomalies", {}), ("anomalies",))
+            or AnomaliesTable(),
             fleet=self._fleet(data.get("fleet")),
             hosts=self._plain_tables(HostTable, "hosts"),
             pools=read_pools(

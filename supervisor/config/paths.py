@@ -131,6 +131,11 @@ class Project:
         return self.state_dir / "oom-kills.json"
 
     @property
+    def usual_file(self) -> Path:
+        """What is usual of each agent, as JSON; derived, see ``engine.anomalies``."""
+        return self.state_dir / "usual.json"
+
+    @property
     def services_file(self) -> Path:
         """How agents call what is outside, as JSON: ``[services]`` and ``[prices]``."""
         return self.state_dir / "services.json"

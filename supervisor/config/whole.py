@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from supervisor.config.anomalies import AnomaliesTable
 from supervisor.config.fleet import FleetTable
 from supervisor.config.hosts import HostTable
 from supervisor.config.metrics import MetricsSection
@@ -21,6 +22,7 @@ class ConfigTables(Table):
     prices: dict[str, PriceTable] = Field(default_factory=dict)
     budget: BudgetTable = Field(default_factory=BudgetTable)
     metrics: MetricsSection = Field(default_factory=MetricsSection)
+    anomalies: AnomaliesTable = Field(default_factory=AnomaliesTable)
     notify: NotifyTable = Field(default_factory=NotifyTable)
     fleet: FleetTable = Field(default_factory=FleetTable)
     hosts: dict[str, HostTable] = Field(default_factory=dict)

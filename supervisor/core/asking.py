@@ -8,11 +8,11 @@ from supervisor.core import events as e
 from supervisor.core.always import matching_rule, said_by
 from supervisor.core.answer_words import answer_words
 from supervisor.core.answering import completed, default_answer, rule_of, unfit, unfit_rule
-from supervisor.core.budget import hold_for_budget, settle_budget
 from supervisor.core.due import expiring_requests, overdue_requests, reminders_due
 from supervisor.core.effects import DeliverAnswer, Refusal, WithdrawAnswer
 from supervisor.core.facts import AnswerGiven, RequestGone, RequestSeen
 from supervisor.core.fold_requests import BY_DEFAULT, BY_TIMEOUT
+from supervisor.core.own_questions import hold_for_own, settle_own
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import ALIVE, FINAL, Answer, Request, RequestState, Status
 from supervisor.core.sleeping import wake_by_answer
@@ -75,7 +75,7 @@ def _open(turn: Turn, draft: Request, rules: tuple[AlwaysRule, ...]) -> None:
     turn.record(e.RequestOpened(request))
     if state.status is Status.RUNNING:
         turn.record(e.WaitBegan(f"asks {request.id}: {request.title}"))
-    hold_for_budget(turn, request)
+    hold_for_own(turn, request)
     rule = None
     if request.kind == "approve":
         rule = matching_rule(rules, state.agent, state.spec.cwd, request.sha256, turn.now.wall)
@@ -147,7 +147,7 @@ def expire_request(turn: Turn, request: Request) -> None:
     if closed is not None:
         turn.want(DeliverAnswer(closed))
     _go_on(turn, f"{request.id} expired")
-    settle_budget(turn, request)
+    settle_own(turn, request)
 
 
 def remind(turn: Turn) -> None:
@@ -169,7 +169,7 @@ def _apply_answer(turn: Turn, request: Request, answer: Answer) -> None:
     turn.record(e.RequestAnswered(request.id, answer))
     turn.want(DeliverAnswer(replace(request, state=RequestState.ANSWERED, answer=answer)))
     _go_on(turn, f"{request.id} answered by {answer.by}")
-    settle_budget(turn, request)
+    settle_own(turn, request)
 
 
 def _go_on(turn: Turn, reason: str) -> None:

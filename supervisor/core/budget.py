@@ -7,14 +7,12 @@ day's surprises, not on a thief: an agent that does not count is not held by it.
 from __future__ import annotations
 
 from supervisor.core import events as e
-from supervisor.core.effects import AskForBudget, HoldStill
+from supervisor.core.effects import AskOperator, HoldStill
 from supervisor.core.facts import BudgetUsedUp
+from supervisor.core.own_questions import BUDGET_PREFIX
 from supervisor.core.run import Request, RequestState, RunState, Status, Then
 from supervisor.core.spec import Budget, BudgetAction
 from supervisor.core.turn import Turn
-
-BUDGET_PREFIX = "longwatch.budget-"
-"""Of the file ids of our own questions; an agent's file of such a name is refused."""
 
 
 def cost_of(state: RunState) -> float:
@@ -53,40 +51,14 @@ def _act(turn: Turn, budget: Budget, key: str, words: str) -> None:
         turn.end_attempt(e.AttemptEnding(Then.STOP, "longwatch (budget)", f"over budget: {words}"))
     elif budget.action is BudgetAction.ASK:
         if asked is None:
-            turn.want(AskForBudget(BUDGET_PREFIX + key, f"{state.agent} {words}"
-                                   if key.startswith("run") else words, budget.usd))  # fmt: skip
+            whose = f"{state.agent} {words}" if key.startswith("run") else words
+            title = f"{whose}: may it spend {budget.usd:.2f} USD more?"
+            turn.want(AskOperator(BUDGET_PREFIX + key, title, {"budget_usd": budget.usd}))
         elif state.status is Status.RUNNING:  # a new attempt, and the question still stands
             if asked.epoch != state.epoch:
                 turn.record(e.RequestAskedAgain(asked.id, state.epoch))
             turn.record(e.WaitBegan(f"asks {asked.id}: {asked.title}"))
             turn.want(HoldStill(state.epoch, still=True))
-
-
-def hold_for_budget(turn: Turn, request: Request) -> None:
-    """Our own question was opened: nothing more is spent until it is answered."""
-    if is_ours(request) and turn.state.pid is not None:
-        turn.want(HoldStill(turn.state.epoch, still=True))
-
-
-def settle_budget(turn: Turn, request: Request) -> None:
-    """Our own question was answered (or expired): go on, or end."""
-    if not is_ours(request) or turn.state.pid is None:
-        return
-    turn.want(HoldStill(turn.state.epoch, still=turn.state.status is Status.PAUSED))
-    settled = next((r for r in turn.state.requests if r.id == request.id), request)
-    if settled.answer is None or not settled.answer.allow:
-        by = settled.answer.by if settled.answer else "longwatch (budget)"
-        turn.end_attempt(e.AttemptEnding(Then.STOP, by, "no more budget was granted"))
-
-
-def is_ours(request: Request) -> bool:
-    """Whether we ask, and not the agent."""
-    return request.file_id.startswith(BUDGET_PREFIX)
-
-
-def is_held_still(state: RunState) -> bool:
-    """Whether its processes stand."""
-    return state.status is Status.PAUSED or any(is_ours(r) for r in state.open_requests)
 
 
 def _asked(state: RunState, key: str) -> Request | None:

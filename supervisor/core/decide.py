@@ -18,7 +18,7 @@ from supervisor.core.asking import (
     expire_request,
     remind,
 )
-from supervisor.core.budget import check_own_budget, decide_budget_used_up, is_held_still
+from supervisor.core.budget import check_own_budget, decide_budget_used_up
 from supervisor.core.due import expiring_requests, stall_left_s, start_left_s, task_left_s
 from supervisor.core.effects import HoldStill
 from supervisor.core.facts import Fact
@@ -26,6 +26,7 @@ from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.mute import MAX_MUTES, Mute, is_muted
 from supervisor.core.mute_events import AnomalyMuted, AnomalyUnmuted
+from supervisor.core.own_questions import is_held_still
 from supervisor.core.restart import (
     decide_exited,
     follow_exit,
@@ -37,6 +38,7 @@ from supervisor.core.run import ALIVE, FINAL, Checkpoint, Exit, ExitKind, RunSta
 from supervisor.core.service_wake import service_rest_s
 from supervisor.core.size import size_words
 from supervisor.core.sleeping import flag_clock_set_back, wake_early, wake_if_due
+from supervisor.core.suspect import decide_unusual
 from supervisor.core.task_events import TaskDelivered, TaskSettled
 from supervisor.core.turn import Decision, Randomness, Turn
 from supervisor.core.withheld import rejection_due_s
@@ -358,6 +360,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.RequestSeen: decide_request_seen,
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,
+    f.Unusual: decide_unusual,
     f.MuteWanted: _mute,
     f.MemorySeen: _memory,
     f.AlikeSeen: _alike,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from supervisor.core.run import Request
 
@@ -54,12 +55,13 @@ class WithdrawAnswer(Effect):
 
 
 @dataclass(frozen=True, slots=True)
-class AskForBudget(Effect):
-    """Open a question of our own on the run: may it spend as much again?"""
+class AskOperator(Effect):
+    """Open a question of our own on the run; see ``core.own_questions``."""
 
     file_id: str
-    words: str
-    usd: float
+    title: str
+    action: dict[str, Any]
+    """JSON: what a yes allows."""
 
 
 @dataclass(frozen=True, slots=True)

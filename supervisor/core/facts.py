@@ -171,6 +171,21 @@ class Noticed(Fact):
 
 
 @dataclass(frozen=True, slots=True)
+class Unusual(Fact):
+    """A detector found something about a living attempt; see ``core.detect``."""
+
+    epoch: int
+    kind: str
+    evidence: str
+    strike: int
+    """1 is told; 2 leads to the action."""
+    key: str
+    """The same for the same episode of the attempt."""
+    action: str = "flag"
+    """A word of ``core.suspect.Action``."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemorySeen(Fact):
     """What all processes of an attempt use together, shared memory counted once."""
 

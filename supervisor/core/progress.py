@@ -50,6 +50,10 @@ class Usage:
     cache_write_tokens: int = 0
     models: dict[str, ModelUse] = field(default_factory=dict)
     """The same by model, where the agent says it."""
+    context_tokens: int = 0
+    """In the model's context now; no sum."""
+    context_limit: int = 0
+    """What fits into it; 0 when nobody said."""
 
 
 @dataclass(frozen=True, slots=True)

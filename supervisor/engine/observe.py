@@ -16,9 +16,9 @@ from dataclasses import dataclass, field, replace
 from supervisor.config.paths import Project
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core.budget import BUDGET_PREFIX
 from supervisor.core.facts import Fact
 from supervisor.core.moment import Moment
+from supervisor.core.own_questions import OWN_PREFIX
 from supervisor.core.run import Anomaly, RunState
 from supervisor.core.withheld import is_withheld, rejection_due_s
 from supervisor.engine import checkpoints
@@ -259,7 +259,7 @@ class Observer:
 
     def _request(self, run_id: str, file_id: str) -> None:
         name = f"requests/{file_id}.json"
-        if file_id.startswith(BUDGET_PREFIX):
+        if file_id.startswith(OWN_PREFIX):
             self._flag(run_id, "bad-request", f"{name}: names that begin so are Longwatch's own")
             return
         value = read_object(self._project.run_dir(run_id), name, limit_bytes=REQUEST_LIMIT_BYTES)

@@ -18,7 +18,7 @@ from supervisor.config.paths import Project
 from supervisor.core import facts as f
 from supervisor.core.due import keeper_deadline
 from supervisor.core.effects import (
-    AskForBudget,
+    AskOperator,
     DeliverAnswer,
     Effect,
     EndAttempt,
@@ -35,7 +35,7 @@ from supervisor.engine.answers import remove_answer, write_answer
 from supervisor.engine.keepsakes import keep_identity
 from supervisor.engine.pace import Pace
 from supervisor.engine.secrets import Secrets
-from supervisor.engine.spending import budget_request
+from supervisor.engine.spending import own_request
 from supervisor.errors import EnvironmentFaultError, LongwatchError
 from supervisor.process.keeper_link import KeeperError, KeeperLink, LivingAttempt, SpawnOrder
 from supervisor.process.lock_holders import lock_holders
@@ -138,8 +138,8 @@ class Performer:
             await self._end(run_id, effect)
         elif isinstance(effect, HoldStill):
             await self._hold(run_id, effect)
-        elif isinstance(effect, AskForBudget):
-            request = budget_request(effect, self._clock().wall)
+        elif isinstance(effect, AskOperator):
+            request = own_request(effect, self._clock().wall)
             self._feed(run_id, f.RequestSeen(request))
         elif isinstance(effect, DeliverAnswer):
             await self._deliver(run_id, effect)

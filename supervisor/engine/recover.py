@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from supervisor.core import facts as f
-from supervisor.core.budget import is_held_still
 from supervisor.core.effects import (
     DeliverAnswer,
     Effect,
@@ -20,6 +19,7 @@ from supervisor.core.effects import (
     WithdrawAnswer,
 )
 from supervisor.core.facts import Fact
+from supervisor.core.own_questions import is_held_still
 from supervisor.core.run import ALIVE, RequestState, RunState, Status
 
 

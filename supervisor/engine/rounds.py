@@ -20,6 +20,7 @@ from supervisor.config.defaults import (
 from supervisor.control.messages import notice_line
 from supervisor.core.record import to_plain
 from supervisor.core.run import ALIVE, Status
+from supervisor.engine.anomalies import Anomalies
 from supervisor.engine.exports import Exports
 from supervisor.engine.intake import Intakes
 from supervisor.engine.log_bounds import LogBounds
@@ -45,6 +46,14 @@ class Rounds:
         self._usage = UsageSampler(str(engine.project.state_dir))
         self._intakes = Intakes(engine.tasks.queue, engine.runs)
         self.exports = Exports(engine)
+        self._anomalies = Anomalies(
+            engine.project,
+            engine.runs,
+            engine.clock,
+            engine.feed,
+            secrets=engine.secrets,
+            settings=lambda: engine.specs.anomalies,
+        )
         self._tasks: list[asyncio.Task[None]] = []
         self.samples: dict[str, Any] = {}
 
@@ -62,6 +71,7 @@ class Rounds:
             ("logs", self._bounds.follow),
             ("samples", _every(SAMPLE_INTERVAL_S, self._sample)),
             ("notify", self._engine.notifier.follow),
+            ("anomalies", self._anomalies.follow),
             ("services", _every(SERVICE_INTERVAL_S, self._engine.services.look)),
             ("config", _every(CONFIG_SCAN_INTERVAL_S, self._look_at_config)),
             ("keepsakes", _every(KEEPSAKE_INTERVAL_S, self._engine.history.keep)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from supervisor.config.anomalies import AnomaliesTable
 from supervisor.config.fleet import FleetTable
 from supervisor.config.load import load_config
 from supervisor.config.metrics import MetricsSection
@@ -35,6 +36,8 @@ class Specs:
         """Who is told what."""
         self.metrics = MetricsSection()
         """Who may read the figures from outside."""
+        self.anomalies = AnomaliesTable()
+        """What is unusual, and what follows."""
         self.budget: Budget | None = None
         """What all agents together may spend on a day."""
 
@@ -55,6 +58,7 @@ class Specs:
         self.budget = config.budget
         self.notify = config.notify
         self.metrics = config.metrics
+        self.anomalies = config.anomalies
         self.fleet = config.fleet
         try:
             write_atomic(self._project.services_file, config.services_file)

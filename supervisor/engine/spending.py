@@ -1,10 +1,10 @@
-"""What all agents spend on a day, and our own question when a budget is used up."""
+"""What all agents spend on a day, and the questions that we ask ourselves."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from supervisor.core.effects import AskForBudget
+from supervisor.core.effects import AskOperator
 from supervisor.core.events import ProgressReported, Recorded
 from supervisor.core.facts import BudgetUsedUp, Fact
 from supervisor.core.moment import Moment
@@ -43,19 +43,17 @@ class Spending:
                 self._feed(state.id, BudgetUsedUp(day, used, budget))
 
 
-def budget_request(effect: AskForBudget, now: float) -> Request:
+def own_request(effect: AskOperator, now: float) -> Request:
     """Our question, numbered by the core like any other. ``now``: Unix seconds."""
-    title = f"{effect.words}: may it spend {effect.usd:.2f} USD more?"
-    action = {"budget_usd": effect.usd}
     return Request(
         id="",
         file_id=effect.file_id,
         kind="approve",
-        title=title,
-        sha256=request_sha256("approve", title, action, []),
+        title=effect.title,
+        sha256=request_sha256("approve", effect.title, effect.action, []),
         created_at=now,
         epoch=0,
-        action=action,
+        action=effect.action,
         explanation="Longwatch itself asks. Until you answer, its processes stand still; "
         "a denial stops the run, and its checkpoint is kept.",
     )

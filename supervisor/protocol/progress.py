@@ -94,6 +94,10 @@ class UsageModel(ModelUseModel):
     model: Label | None = None
     models: dict[str, ModelUseModel | None] | None = None
     """The same by model."""
+    context_tokens: Count | None = None
+    """In the model's context after the newest call; no sum."""
+    context_limit: Count | None = None
+    """What fits into it."""
 
 
 class ServiceModel(AgentModel):
@@ -227,6 +231,8 @@ def _usage(model: UsageModel | None) -> Usage | None:
             for name, item in list((model.models or {}).items())[:MAX_MODELS]
             if item is not None
         },
+        model.context_tokens or 0,
+        model.context_limit or 0,
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core.budget import BUDGET_PREFIX, is_held_still
-from supervisor.core.effects import AskForBudget, EndAttempt, HoldStill
+from supervisor.core.effects import AskOperator, EndAttempt, HoldStill
+from supervisor.core.own_questions import BUDGET_PREFIX, is_held_still
 from supervisor.core.progress import Progress, Usage
 from supervisor.core.run import Request, RequestState, Status, Then
 from supervisor.core.spec import Budget, BudgetAction
@@ -27,9 +27,9 @@ def spends(story: Story, usd: float) -> None:
 
 def asked(story: Story) -> Request:
     """What the engine does with the effect: our question is opened."""
-    (effect,) = story.wanted(AskForBudget)[-1:]
-    assert isinstance(effect, AskForBudget)
-    draft = replace(a_request(effect.file_id), title=effect.words, action={"usd": effect.usd})
+    (effect,) = story.wanted(AskOperator)[-1:]
+    assert isinstance(effect, AskOperator)
+    draft = replace(a_request(effect.file_id), title=effect.title, action=effect.action)
     story.feed(f.RequestSeen(draft))
     return story.state.requests[-1]
 
@@ -56,7 +56,7 @@ def test_a_question_holds_the_run_until_more_is_granted_and_then_for_as_much_aga
     story.answers(request, allow=True)
     assert story.state.status is Status.RUNNING and not still(story)
     spends(story, 9.0)
-    assert len(story.wanted(AskForBudget)) == 1
+    assert len(story.wanted(AskOperator)) == 1
     spends(story, 10.0)
     assert asked(story).file_id == f"{BUDGET_PREFIX}run-2"
 
@@ -77,12 +77,12 @@ def test_the_question_is_asked_once_and_stands_for_the_attempt_after_a_crash() -
     spends(story, 6.0)
     asked(story)
     spends(story, 6.5)
-    assert len(story.wanted(AskForBudget)) == 1
+    assert len(story.wanted(AskOperator)) == 1
     story.exits(1)
     story.next_attempt()
     spends(story, 7.0)
     assert story.state.status is Status.WAITING and still(story)
-    assert len(story.wanted(AskForBudget)) == 1
+    assert len(story.wanted(AskOperator)) == 1
 
 
 def test_resume_does_not_let_it_spend_before_the_answer() -> None:
@@ -117,10 +117,10 @@ def test_the_budget_of_all_asks_each_spender_once_a_day(answer: bool) -> None:
         story.feed(f.BudgetUsedUp(20_000, used, budget))
         if used == 20.5:
             story.answers(asked(story), allow=answer)
-    assert len(story.wanted(AskForBudget)) == 1
+    assert len(story.wanted(AskOperator)) == 1
     assert (story.state.ending is Then.STOP) is (not answer)
     story.feed(f.BudgetUsedUp(20_001, 20.0, budget))
-    assert len(story.wanted(AskForBudget)) == (2 if answer else 1)
+    assert len(story.wanted(AskOperator)) == (2 if answer else 1)
 
 
 def test_what_is_spent_counts_for_its_day_and_never_twice() -> None:
