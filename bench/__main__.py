@@ -7,7 +7,7 @@ import platform
 import sys
 from pathlib import Path
 
-from bench import adoption, calls, durable, fleet, flood, growth, restart, tasks, tui
+from bench import adoption, anomalies, calls, durable, fleet, flood, growth, restart, tasks, tui
 from bench.figures import Report, head
 
 PARTS = {
@@ -20,6 +20,7 @@ PARTS = {
     "durable": durable.measure,
     "tasks": tasks.measure,
     "tui": tui.measure,
+    "anomalies": anomalies.measure,
 }
 
 

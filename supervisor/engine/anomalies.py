@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -128,13 +129,16 @@ class Anomalies:
 
     def _measure(self, pids: Mapping[str, int]) -> dict[str, Measured]:
         samples = self._sampler.sample(pids) if pids else {}
-        return {run_id: self._measured(run_id, samples.get(run_id)) for run_id in pids}
+        asleep_s = _asleep_s()
+        return {run_id: self._measured(run_id, samples.get(run_id), asleep_s) for run_id in pids}
 
-    def _measured(self, run_id: str, sample: UsageSample | None) -> Measured:
+    def _measured(
+        self, run_id: str, sample: UsageSample | None, asleep_s: float | None
+    ) -> Measured:
         size, actions = self._tail(run_id)
         if sample is None:
-            return Measured(log_bytes=size, actions=actions)
-        return Measured(sample.cpu_percent, sample.rss_bytes, size, actions)
+            return Measured(None, None, size, actions, asleep_s)
+        return Measured(sample.cpu_percent, sample.rss_bytes, size, actions, asleep_s)
 
     def _tail(self, run_id: str) -> tuple[int, tuple[str, ...]]:
         """Size of both logs together, and the newest lines of the plain one."""
@@ -188,6 +192,13 @@ def _actions(data: bytes, *, is_whole: bool) -> tuple[str, ...]:
     lines = lines if is_whole else lines[1:]
     clean = (_TIME.sub("", safe_text(line, limit=LINE_CHARACTERS)) for line in lines[-KEPT_LINES:])
     return tuple(line for line in clean if line.strip())
+
+
+def _asleep_s() -> float | None:
+    """Seconds of suspend since the boot: the clock that counts it against the one that does not."""
+    if not hasattr(time, "CLOCK_BOOTTIME"):
+        return None
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
 
 def _load(project: Project) -> dict[str, Usual]:

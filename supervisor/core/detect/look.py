@@ -74,6 +74,8 @@ class Look:
     """``work_s`` when anything at all was last seen of it: also a log line or a token."""
     state: RunState
     usual: Usual
+    tokens_since: int = 0
+    """Tokens used since it last got anywhere."""
     cpu_percent: float | None = None
     """Of one core, since the look before; None when nobody measured."""
     rss_bytes: int | None = None
@@ -82,18 +84,12 @@ class Look:
     actions: tuple[str, ...] = ()
     """The newest lines of its log, or what it says it did; oldest first, without times."""
     wall_off_s: float = 0.0
-    """How far the wall clock moved against the monotonic one since the look before."""
+    """How far the wall clock was set since the look before; a suspend does not count."""
 
     @property
     def progress(self) -> Progress | None:
         """What the agent says of its work."""
         return self.state.progress
-
-    @property
-    def tokens(self) -> int:
-        """All tokens that the agent says it used."""
-        usage = self.progress.usage if self.progress else None
-        return usage.input_tokens + usage.output_tokens if usage else 0
 
     @property
     def still_s(self) -> float:

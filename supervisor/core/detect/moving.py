@@ -32,7 +32,7 @@ class Looping:
         A plain heartbeat looks the same, so without any tokens used it has to go on for as long
         as a stall; with tokens every round costs.
         """
-        limit_s = terms.loop_after_s if look.tokens else terms.stalled_after_s
+        limit_s = terms.loop_after_s if look.tokens_since else terms.stalled_after_s
         if look.still_s < max(limit_s, look.usual.quiet_s):
             return None
         for period in range(1, MAX_PERIOD + 1):

@@ -13,7 +13,7 @@ BUCKETS = 6
 """Pieces of the window; the least of each counts, so a collector's saw-tooth is no growth."""
 SLACK = 1.02
 """A piece has to be so much above the one before."""
-CHECKPOINTS = 3
+CHECKPOINTS = 6
 """Seen before their pace is known."""
 GAP_FACTOR = 5.0
 TOKEN_FACTOR = 5.0
@@ -64,24 +64,22 @@ class TokenBurn:
     kind: ClassVar[str] = "token-burn"
 
     def __init__(self) -> None:
-        self._moved_s = -1.0
-        self._at_move = 0
         self._most = 0
         """Used between two moves of this run."""
+        self._newest = 0
 
     def see(self, look: Look, terms: Terms) -> str | None:
         """More than the threshold, and five times what a move cost so far or usually."""
-        if look.moved_s != self._moved_s:
-            if self._moved_s >= 0:
-                self._most = max(self._most, look.tokens - self._at_move)
-            self._moved_s, self._at_move = look.moved_s, look.tokens
+        used, before = look.tokens_since, self._newest
+        self._newest = used
+        if look.moved_s == look.work_s:
+            self._most = max(self._most, before)
             return None
-        used = look.tokens - self._at_move
         usual = max(self._most, look.usual.tokens_between)
         if used < max(terms.tokens, TOKEN_FACTOR * usual):
             return None
-        before = f"; a move cost {usual:,} at most before" if usual else ""
-        return f"{used:,} tokens since it last got anywhere, {duration(look.still_s)} ago{before}"
+        cost = f"; a move cost {usual:,} at most before" if usual else ""
+        return f"{used:,} tokens since it last got anywhere, {duration(look.still_s)} ago{cost}"
 
 
 class ContextFull:
@@ -165,6 +163,6 @@ class ClockJump:
             return None
         way = "forward" if look.wall_off_s > 0 else "back"
         return (
-            f"the wall clock went {way} by {duration(abs(look.wall_off_s))} (or the machine was "
-            "suspended); limits are counted without it"
+            f"the wall clock was set {way} by {duration(abs(look.wall_off_s))}; limits are "
+            "counted without it, times in texts and files are not"
         )

@@ -8,7 +8,9 @@ from supervisor.core.describe import duration
 from supervisor.core.detect.look import Look, Terms
 
 BUSY_PERCENT = 5.0
-"""Of a core: who uses more computes, and is not stalled but perhaps slow."""
+"""Of a core: who uses more may compute, and is given twice the time."""
+COMPUTING_PERCENT = 50.0
+"""Who uses so much computes: it is not stalled, but perhaps slow or spinning."""
 DONE_WORDS = frozenset({"completed", "complete", "done", "finished", "success", "succeeded"})
 PATIENCE = 2.0
 """Times what was usual before: a third run that is a little slower is no anomaly."""
@@ -19,19 +21,23 @@ SILENCE_FACTOR = 10.0
 
 
 class Stalled:
-    """No progress, no log line, no token and no CPU for long; a promised time is waited for."""
+    """No progress, no log line, no token and hardly any CPU for long."""
 
     kind: ClassVar[str] = "stalled"
 
     def __init__(self) -> None:
-        self._busy_until_s = 0.0
+        self._busy_s = 0.0
+        self._computed_s = 0.0
 
     def see(self, look: Look, terms: Terms) -> str | None:
         """Longer than the threshold, and than twice what this agent's good runs had."""
-        if look.cpu_percent is not None and look.cpu_percent >= BUSY_PERCENT:
-            self._busy_until_s = look.work_s
-        quiet_s = look.work_s - max(look.stirred_s, self._busy_until_s)
-        if quiet_s < max(terms.stalled_after_s, PATIENCE * look.usual.quiet_s):
+        cpu = look.cpu_percent or 0.0
+        self._busy_s = look.work_s if cpu >= BUSY_PERCENT else self._busy_s
+        self._computed_s = look.work_s if cpu >= COMPUTING_PERCENT else self._computed_s
+        limit_s = max(terms.stalled_after_s, PATIENCE * look.usual.quiet_s)
+        quiet_s = look.work_s - max(look.stirred_s, self._computed_s)
+        idle_s = look.work_s - max(look.stirred_s, self._busy_s)
+        if idle_s < limit_s and quiet_s < 2 * limit_s:
             return None
         usual = f"; usual is {duration(look.usual.quiet_s)} at most" if look.usual.runs else ""
         return f"{_says(look)}nothing has changed for {duration(quiet_s)}{usual}"

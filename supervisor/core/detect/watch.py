@@ -54,6 +54,8 @@ class Measured:
     log_bytes: int = 0
     """Size of its log; smaller than before when it was cut."""
     actions: tuple[str, ...] = ()
+    asleep_s: float | None = None
+    """Seconds that the machine was suspended since it booted; None where nobody can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Watch:
     _log_size: int = 0
     _log_bytes: int = 0
     _tokens_at_move: int = 0
+    _asleep_s: float | None = None
 
     def see(
         self, state: RunState, at: Moment, measured: Measured, usual: Usual, terms: Terms
@@ -116,13 +119,14 @@ class Watch:
         passed_s, wall_off_s = 0.0, 0.0
         if self._before is not None and self._before.boot == at.boot:
             mono_s = at.mono - self._before.mono
-            wall_off_s = (at.wall - self._before.wall) - mono_s
+            wall_off_s = self._wall_off(at.wall - self._before.wall - mono_s, measured.asleep_s)
             passed_s = mono_s if 0 <= mono_s <= MAX_GAP * self.interval_s else 0.0
         self._before = at
         self._work_s += passed_s
         self._see_log(measured.log_bytes)
         mark = (state.progress_at, state.newest_generation, state.epoch)
-        if mark != self._mark:
+        before = self._mark
+        if mark != before:
             self._mark, self._moved_s = mark, self._work_s
         usage = state.progress.usage if state.progress else None
         services = state.progress.services if state.progress else None
@@ -136,12 +140,20 @@ class Watch:
             self._stirred_s,
             state,
             usual,
+            self._tokens_since(state, is_moved=mark != before),
             measured.cpu_percent,
             measured.rss_bytes,
             self._log_bytes,
             measured.actions,
             wall_off_s,
         )
+
+    def _wall_off(self, off_s: float, asleep_s: float | None) -> float:
+        """Without the time of a suspend; where that is unknown, no jump forward is believed."""
+        before, self._asleep_s = self._asleep_s, asleep_s
+        if asleep_s is None or before is None:
+            return min(0.0, off_s)
+        return off_s - (asleep_s - before)
 
     def _see_log(self, size: int) -> None:
         if size == self._log_size:
@@ -151,12 +163,19 @@ class Watch:
         self.lesson.log_quiet_s = max(self.lesson.log_quiet_s, self._work_s - self._log_s)
         self._log_s = self._work_s
 
+    def _tokens_since(self, state: RunState, *, is_moved: bool) -> int:
+        usage = state.progress.usage if state.progress else None
+        tokens = usage.input_tokens + usage.output_tokens if usage else 0
+        used = max(0, tokens - self._tokens_at_move)
+        if not is_moved:
+            return used
+        self.lesson.tokens_between = max(self.lesson.tokens_between, used)
+        self._tokens_at_move = tokens
+        return 0
+
     def _learn(self, look: Look) -> None:
         lesson = self.lesson
         lesson.rss_bytes = max(lesson.rss_bytes, look.rss_bytes or 0)
-        if look.moved_s == look.work_s:
-            lesson.tokens_between = max(lesson.tokens_between, look.tokens - self._tokens_at_move)
-            self._tokens_at_move = look.tokens
         for stage in look.state.stage_times:
             lesson.stages[stage.name] = stage.used_s
         if look.progress is not None and look.progress.stage is not None:
