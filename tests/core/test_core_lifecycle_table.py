@@ -222,6 +222,7 @@ FACTS: tuple[f.Fact, ...] = (
     f.BudgetUsedUp(20_000, 9.0, Budget(usd=5.0, action=BudgetAction.WARN)),
     f.AlikeSeen("1", ("a", "b", "c"), "exit status 1", T0.plus(99.0), is_lead=True),
     f.Noticed(Anomaly("a", "odd", "info", "odd", 0.0, "longwatch")),
+    f.Unusual(0, "stalled", "nothing moved", 1, "1"),
     f.MuteWanted("odd", is_muted=True, by="kim", at=0.0),
     f.AnswerGiven("ABCD-1", an_answer()),
     f.StopWanted("kim", "enough"),
