@@ -8,8 +8,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-SERVER_ADDRESS = "10.213.77.1"
-
 
 def why_not() -> str | None:
     """Why no namespaces can be made here."""
@@ -35,6 +33,10 @@ class Network:
 
     def __init__(self) -> None:
         self._bridge = _name("b")
+        # One of its own: another test's bridge, or one left by a killed run, takes no packets.
+        self._subnet = f"10.{100 + os.getpid() // 250 % 150}.{os.getpid() % 250}"
+        self.address = f"{self._subnet}.1"
+        """Where the servers are."""
         self._machines: list[str] = []
 
     def machine(self, name: str) -> list[str]:
@@ -45,7 +47,7 @@ class Network:
         _ip("netns", "add", space)
         _ip("link", "add", ours, "type", "veth", "peer", "name", "eth0", "netns", space)
         _ip("link", "set", ours, "master", self._bridge, "up")
-        _ip("-n", space, "addr", "add", f"10.213.77.{number}/24", "dev", "eth0")
+        _ip("-n", space, "addr", "add", f"{self._subnet}.{number}/24", "dev", "eth0")
         _ip("-n", space, "link", "set", "eth0", "up")
         _ip("-n", space, "link", "set", "lo", "up")
         return ["ip", "netns", "exec", space]
@@ -63,7 +65,7 @@ class Network:
 
     def _begin(self) -> None:
         _ip("link", "add", self._bridge, "type", "bridge")
-        _ip("addr", "add", f"{SERVER_ADDRESS}/24", "dev", self._bridge)
+        _ip("addr", "add", f"{self.address}/24", "dev", self._bridge)
         _ip("link", "set", self._bridge, "up")
 
     def _end(self) -> None:

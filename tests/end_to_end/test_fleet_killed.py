@@ -54,7 +54,7 @@ def machines(
     if reason := networks.why_not():
         pytest.skip(reason)
     with networks.network() as network:
-        server = NatsServer(tmp_path, address=networks.SERVER_ADDRESS)
+        server = NatsServer(tmp_path, address=network.address)
         server.start()
         names = ("atlas", "borg", "cato")
         yield [Machine(projects(), name, network.machine(name)) for name in names], server, network

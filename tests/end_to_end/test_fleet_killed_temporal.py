@@ -113,7 +113,7 @@ def test_no_death_and_no_cut_loses_a_task_of_temporal_or_a_completed_step(
         server = TemporalServer(tmp_path)
         server.start()
         # The development server itself works at the loopback address only.
-        relay = Relay(server.port, host=networks.SERVER_ADDRESS)
+        relay = Relay(server.port, host=network.address)
         try:
             fleet = [Machine(projects(), name, network.machine(name)) for name in NAMES]
             begin(fleet, relay.address, agent_of(ledger, 0.05), 3)
