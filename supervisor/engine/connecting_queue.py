@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from supervisor.cancelling import cancelled
 from supervisor.core.task import (
     USUAL,
     Counts,
@@ -160,7 +161,6 @@ class ConnectingQueue:
 
     async def close(self) -> None:
         """See the port."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
         if self._queue is not None:
             await self._queue.close()

@@ -11,6 +11,7 @@ import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
+from supervisor.cancelling import cancelled
 from supervisor.config.defaults import EXPORT_INTERVAL_S
 from supervisor.config.metrics import MetricsSection, address_of
 from supervisor.core.events import Recorded
@@ -58,8 +59,7 @@ class Exports:
 
     async def _stop_sending(self) -> None:
         if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+            await cancelled(self._sending)
             self._sending = None
 
     async def _follow_otlp(self, settings: MetricsSection) -> None:

@@ -11,6 +11,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from supervisor import __version__
+from supervisor.cancelling import cancelled
 from supervisor.control.messages import PROTOCOL
 from supervisor.core.run import FINAL
 from supervisor.errors import LongwatchError
@@ -53,8 +54,7 @@ class Membership:
 
     async def close(self) -> None:
         """Leave."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
 
     async def _belong(self) -> None:
         while True:

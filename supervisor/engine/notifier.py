@@ -136,7 +136,8 @@ class Notifier:
             moment = next_due(self._outbox, self._settings.policy, now, minute)
             nap_s = LONGEST_NAP_S if moment is None else min(LONGEST_NAP_S, max(0.05, moment - now))
             try:
-                await asyncio.wait_for(self._wake.wait(), nap_s)
+                async with asyncio.timeout(nap_s):
+                    await self._wake.wait()
             except TimeoutError:
                 pass  # Something may be due by now.
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from supervisor.cancelling import cancelled
 from supervisor.core.pool import PoolSpec, workers_busy
 from supervisor.core.task import Lease
 from supervisor.core.task_events import PoolResized
@@ -70,9 +71,7 @@ class Pools:
         """Claim nothing any more; a claim that was under way is found by the next engine."""
         loops = [*self._loops.values(), *([self._leases] if self._leases else [])]
         self._loops.clear()
-        for loop in loops:
-            loop.cancel()
-        await asyncio.gather(*loops, return_exceptions=True)
+        await cancelled(*loops)
 
     async def resize(self, pool: PoolSpec, workers: int, by: str) -> None:
         """Another number of workers from now on; what runs beyond it is not ended."""
@@ -132,7 +131,8 @@ class Pools:
         long.keep(pool, self.workers(pool))
         if not (free := long.free(pool.name)[: self.workers(pool)]):
             try:
-                await asyncio.wait_for(bell.wait(), WAIT_S)
+                async with asyncio.timeout(WAIT_S):
+                    await bell.wait()
             except TimeoutError:
                 pass  # A worker that ended badly may be replaced by now.
             return

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
+from supervisor.cancelling import cancelled
 from supervisor.config.defaults import (
     CONFIG_SCAN_INTERVAL_S,
     INTAKE_INTERVAL_S,
@@ -86,9 +87,7 @@ class Rounds:
 
     async def stop(self) -> None:
         """End all rounds."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancelled(*self._tasks)
         await self.exports.close()
 
     async def _follow_hints(self) -> None:

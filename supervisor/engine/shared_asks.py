@@ -10,6 +10,7 @@ import asyncio
 import sys
 from typing import TYPE_CHECKING, Any
 
+from supervisor.cancelling import cancelled
 from supervisor.core.run import Request
 from supervisor.engine.answer_calls import AnswerCalls
 from supervisor.errors import LongwatchError
@@ -42,8 +43,7 @@ class SharedAsks:
 
     async def close(self) -> None:
         """Look no more."""
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await cancelled(self._task)
 
     async def _follow(self) -> None:
         while True:

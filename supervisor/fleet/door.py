@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from supervisor.cancelling import cancelled
 from supervisor.control.greeting import greeting_line, refusal_line
 from supervisor.errors import EnvironmentFaultError
 from supervisor.fleet.nats_connection import NatsSettings, stream_name
@@ -54,9 +55,7 @@ class Door:
 
     async def close(self) -> None:
         """End every visit."""
-        for visit in self._visits:
-            visit.cancel()
-        await asyncio.gather(*self._visits, return_exceptions=True)
+        await cancelled(*self._visits)
 
     async def _knock(self, message: Msg) -> None:
         with suppress(Exception):

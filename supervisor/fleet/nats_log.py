@@ -134,13 +134,15 @@ class NatsLog:
                     after = entries[-1].seq
             finally:
                 with suppress(Exception):
-                    await asyncio.wait_for(subscription.unsubscribe(), 1.0)
+                    async with asyncio.timeout(1.0):
+                        await subscription.unsubscribe()
 
     async def _read(self, arrived: asyncio.Queue[Msg], after: int) -> AsyncIterator[list[Entry]]:
         """From one subscription, until it misses something."""
         while not self._is_closed:
             try:
-                messages = [await asyncio.wait_for(arrived.get(), LOOK_INTERVAL_S)]
+                async with asyncio.timeout(LOOK_INTERVAL_S):
+                    messages = [await arrived.get()]
             except TimeoutError:
                 extent = await self._extent_or_none()
                 if extent is not None and (extent.last > after or extent.last < after):

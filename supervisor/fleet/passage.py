@@ -12,6 +12,8 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from supervisor.cancelling import cancelled
+
 if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.aio.msg import Msg
@@ -56,9 +58,7 @@ class Passage:
         try:
             await asyncio.wait([*works, over], return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for work in (*works, over):
-                work.cancel()
-            await asyncio.gather(*works, over, return_exceptions=True)
+            await cancelled(*works, over)
             await self._close()
 
     async def _take(self, message: Msg) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from supervisor.cancelling import cancelled
 from supervisor.core.ids import next_ulid
 from supervisor.core.task import (
     USUAL,
@@ -114,7 +115,8 @@ class SharedTaskQueue:
             try:
                 # Our idea of the server's time may be a little ahead: never ask without a pause.
                 nap_s = left_s if due_s is None else min(left_s, max(due_s, PAUSE_S))
-                await asyncio.wait_for(changed.wait(), nap_s)
+                async with asyncio.timeout(nap_s):
+                    await changed.wait()
             except TimeoutError:
                 pass  # Something may be due by now, or the wait is over.
         return []
@@ -201,8 +203,7 @@ class SharedTaskQueue:
         if self._is_closed:
             return
         self._is_closed = True
-        self._following.cancel()
-        await asyncio.gather(self._following, return_exceptions=True)
+        await cancelled(self._following)
         await self._log.close()
         await self._replica.close()
 
@@ -300,8 +301,11 @@ class SharedTaskQueue:
                     if replica.position.seq >= seq:
                         return
                     try:
-                        await asyncio.wait_for(changed.wait(), 0.2)
+                        async with asyncio.timeout(0.2):
+                            await changed.wait()
                     except TimeoutError:
                         pass
+                    # A copy that is just being replaced has its event set already.
+                    await asyncio.sleep(0)
         except TimeoutError as error:
             raise outcome_unknown("the copy of the shared log does not catch up") from error

@@ -14,6 +14,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from supervisor.cancelling import cancelled
 from supervisor.core.record import to_plain
 from supervisor.core.task import (
     MAX_PAYLOAD_BYTES,
@@ -111,9 +112,7 @@ class TemporalTaskQueue:
             await asyncio.wait({polling, closing}, return_when=asyncio.FIRST_COMPLETED)
             answer = polling.result() if polling.done() else None
         finally:
-            polling.cancel()
-            closing.cancel()
-            await asyncio.gather(polling, closing, return_exceptions=True)
+            await cancelled(polling, closing)
         if answer is None or not answer.task_token:
             return []
         return [await self._leased(answer, worker, lease_s)]
@@ -353,5 +352,4 @@ class TemporalTaskQueue:
             self._let_go(token)
         with suppress(Exception):
             await self._worker.shutdown()
-        self._running.cancel()
-        await asyncio.gather(self._running, return_exceptions=True)
+        await cancelled(self._running)

@@ -95,7 +95,8 @@ class SqliteTaskQueue:
                 return found
             try:
                 nap_s = left_s if due_s is None else min(left_s, due_s)
-                await asyncio.wait_for(changed.wait(), nap_s)
+                async with asyncio.timeout(nap_s):
+                    await changed.wait()
             except TimeoutError:
                 pass  # Something may be due by now, or the wait is over.
         return []

@@ -19,6 +19,7 @@ from pathlib import Path
 import textual_serve
 from aiohttp import web
 
+from supervisor.cancelling import cancelled
 from supervisor.errors import EnvironmentFaultError
 from supervisor.tui import web_gate
 from supervisor.tui.web_gate import Asked, Gate, Verdict
@@ -195,8 +196,7 @@ class Site:
                 await asyncio.shield(task)
         finally:
             # The handler of a page that went is cancelled: its process still has to end.
-            task.cancel()
-            await asyncio.wait([task])
+            await cancelled(task)
             self._windows.discard(task)
         return page
 

@@ -16,6 +16,7 @@ from aiohttp import WSMessage, WSMsgType, web
 from textual_serve.app_service import AppService
 from textual_serve.download_manager import DownloadManager
 
+from supervisor.cancelling import cancelled
 from supervisor.core.text import safe_text
 
 QUIT_WAIT_S = 3.0
@@ -87,18 +88,18 @@ class Session(AppService):
         self._task = None
         if process is not None and process.returncode is None:
             with suppress(OSError, RuntimeError):
-                await asyncio.wait_for(self.send_meta({"type": "quit"}), QUIT_WAIT_S)
+                async with asyncio.timeout(QUIT_WAIT_S):
+                    await self.send_meta({"type": "quit"})
             for end_it in (None, process.terminate, process.kill):
                 with suppress(ProcessLookupError):
                     if end_it is not None:
                         end_it()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(process.wait(), QUIT_WAIT_S)
+                    async with asyncio.timeout(QUIT_WAIT_S):
+                        await process.wait()
                     break
         if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await cancelled(task)
 
     async def _is_ready(self, stdout: asyncio.StreamReader) -> bool:
         while line := await stdout.readline():

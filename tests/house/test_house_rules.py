@@ -25,6 +25,7 @@ IMPURE_METHODS = {"now", "utcnow", "today", "monotonic", "perf_counter", "read_t
 ROOMS = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
 MAY_SEE = {
     "errors": set(),
+    "cancelling": set(),
     "core": {"errors"},
     "agent": set(),
     "keeper": set(),
@@ -35,14 +36,13 @@ MAY_SEE = {
     "process": {"config", "core", "errors", "protocol"},
     "watch": {"config", "core", "errors", "protocol"},
     "control": {"config", "core", "errors", "protocol"},
-    "tui": {"control", "config", "core", "errors", "protocol"},
+    "tui": {"control", "config", "core", "errors", "cancelling", "protocol"},
     "services": {"process", "config", "protocol", "core", "errors"},
-    "fleet": {"control", "store", "queue", "config", "core", "errors"},
+    "fleet": {"control", "store", "queue", "config", "core", "errors", "cancelling"},
     "calls": {"agent", "services", "config", "core", "errors"},
     "engine": {
         "services", "fleet", "store", "queue", "process", "watch", "control", "config", "core",
-        "errors",
-        "protocol",
+        "errors", "cancelling", "protocol",
     },
 }  # fmt: skip
 """Who may import whom (docs/architecture.md). A room that is not named may see everything."""
@@ -245,6 +245,18 @@ def test_every_module_says_what_it_is() -> None:
         if path.read_text(encoding="utf-8").strip() and ast.get_docstring(_tree(path)) is None
     ]
     assert not silent, silent
+
+
+def test_nobody_waits_in_a_way_that_swallows_a_cancellation() -> None:
+    """``asyncio.wait_for`` does before Python 3.12 (bpo-37658); ``asyncio.timeout`` never."""
+    found = [
+        f"{path.name}:{node.lineno}"
+        for path in _sources()
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+        if isinstance(node.value, ast.Name) and node.value.id == "asyncio"
+    ]
+    assert found == []
 
 
 def test_nothing_was_left_undone() -> None:
