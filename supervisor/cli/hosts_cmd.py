@@ -36,16 +36,24 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
 
 def fleet_of(project: Project) -> dict[str, Any]:
     """Who is in the fleet of this directory now: cards by name."""
-    from supervisor.fleet.settings import nats_settings
-    from supervisor.fleet.visit import members
+    from supervisor.fleet.settings import nats_settings, temporal_settings
 
     table = load_config(project).fleet
-    if table is None or table.engine != "nats":
+    if table is None or table.engine is None:
         raise UserError(
-            'no [fleet] with engine = "nats" in config.toml',
+            "no [fleet] with an engine in config.toml",
             fix="See docs/fleet.md",
             where=str(project.config_file),
         )
+    if table.engine == "temporal":
+        from supervisor.fleet.temporal_connection import require_library
+
+        require_library()
+        from supervisor.fleet import temporal_presence
+
+        return asyncio.run(temporal_presence.members(temporal_settings(project, table)))
+    from supervisor.fleet.visit import members
+
     return asyncio.run(members(nats_settings(project, table)))
 
 

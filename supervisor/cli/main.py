@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 from supervisor import __version__
 from supervisor.cli import output
@@ -16,14 +16,20 @@ from supervisor.cli.exit_codes import ExitStatus, guard
 from supervisor.cli.parsers import PROGRAM, top_parser, verb_parser
 from supervisor.cli.verbs import BY_NAME, CLIENTS, HERE, Verb
 from supervisor.errors import UserError
+from supervisor.fleet.leaving import leave
 
 _WITH_VALUE = ("-C", "--host")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The console script: an exit status of DESIGN 12, never an exception."""
+    """One command: an exit status of DESIGN 12, never an exception."""
     words = list(sys.argv[1:] if argv is None else argv)
     return guard(lambda: dispatch(words))
+
+
+def script() -> NoReturn:
+    """The console script."""
+    leave(main())
 
 
 def dispatch(words: Sequence[str]) -> int:
@@ -112,4 +118,4 @@ def _unknown_verb(name: str) -> UserError:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    script()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from supervisor.config.paths import Project
 from supervisor.errors import LongwatchError, UserError
+from supervisor.fleet.leaving import leave
 from supervisor.store.opening import refuse_newer_file
 
 HELD_OR_FAULT = 3
@@ -39,4 +40,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

@@ -38,9 +38,8 @@ async def open_queue(
     if table.engine == "temporal":
         tasks.asks = SharedAsks(engine, shared)
         stack.push_async_callback(tasks.asks.close)
-    if table.engine == "nats":
-        engine.membership = Membership(engine, table)
-        stack.push_async_callback(engine.membership.close)
+    engine.membership = Membership(engine, table)
+    stack.push_async_callback(engine.membership.close)
     luggage = Luggage(engine.project, shared, engine.runs.state, worker)
     return tasks, luggage
 

@@ -18,7 +18,7 @@ from supervisor.errors import LongwatchError
 from supervisor.fleet.door import Door
 from supervisor.fleet.nats_connection import connect_only
 from supervisor.fleet.presence import EVERY_S, Card, Presence, key_of, names_of, stamped
-from supervisor.fleet.settings import host_name, nats_settings
+from supervisor.fleet.settings import host_name, nats_settings, temporal_settings
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -36,6 +36,7 @@ class Membership:
     def __init__(self, engine: Engine, table: FleetTable) -> None:
         self._engine = engine
         self._table = table
+        self._is_temporal = table.engine == "temporal"
         self._host = host_name(table)
         self._directory = str(engine.project.directory)
         self._others: dict[str, Card] = {}
@@ -59,12 +60,7 @@ class Membership:
     async def _belong(self) -> None:
         while True:
             try:
-                client = await connect_only(nats_settings(self._engine.project, self._table))
-                try:
-                    await self._stay(client)
-                finally:
-                    self._others = {}
-                    await client.close()
+                await (self._on_temporal() if self._is_temporal else self._on_nats())
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - the library has no base class for all
@@ -76,6 +72,30 @@ class Membership:
         if words != self._said:
             self._said = words
             sys.stderr.write(f"longwatch engine: the list of the fleet: {words}\n")
+
+    async def _on_nats(self) -> None:
+        client = await connect_only(nats_settings(self._engine.project, self._table))
+        try:
+            await self._stay(client)
+        finally:
+            self._others = {}
+            await client.close()
+
+    async def _on_temporal(self) -> None:
+        from supervisor.fleet.temporal_connection import require_library
+
+        require_library()  # Without it the next import would say so, and less plainly.
+        from supervisor.fleet.temporal_presence import joined
+
+        settings = temporal_settings(self._engine.project, self._table)
+        try:
+            async with joined(settings, self._host, self._directory) as presence:
+                while True:
+                    await presence.put(self._card())
+                    self._others = names_of(await presence.cards())
+                    await asyncio.sleep(EVERY_S)
+        finally:
+            self._others = {}
 
     async def _stay(self, client: Client) -> None:
         settings = nats_settings(self._engine.project, self._table)
@@ -103,7 +123,7 @@ class Membership:
                 "directory": self._directory,
                 "version": __version__,
                 "protocol": PROTOCOL,
-                "operates": self._table.operate,
+                "operates": self._table.operate and not self._is_temporal,
                 "pools": {name: self._engine.pools.workers(pool) for name, pool in pools.items()},
                 "runs": dict(status),
                 "requests": sum(len(state.open_requests) for state in runs),

@@ -156,7 +156,9 @@ class QueueCalls:
         there = member.hosts_of(queue) if member is not None else None
         nobody = None
         if count.unfinished and not here and not there:
-            if member is not None:
+            if member is not None and there is None:
+                nobody = None  # Not known yet, or the servers are away.
+            elif member is not None:
                 nobody = "no machine of the fleet has workers for it"
             elif pool is None:
                 nobody = "no pool of that name in config.toml"

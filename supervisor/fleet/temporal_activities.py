@@ -67,7 +67,8 @@ class TemporalActivities:
             ),
         )
 
-    async def poll(self, queue: str, worker: str, wait_s: float) -> Any:
+    async def poll(self, task_queue: str, worker: str, wait_s: float) -> Any:
+        """Take one activity; None, or an answer without a token, when there was none in time."""
         from temporalio.api.taskqueue.v1 import TaskQueue
         from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
         from temporalio.service import RPCError, RPCStatusCode
@@ -76,7 +77,7 @@ class TemporalActivities:
             return await self._service.poll_activity_task_queue(
                 PollActivityTaskQueueRequest(
                     namespace=self._settings.namespace,
-                    task_queue=TaskQueue(name=f"{self._settings.prefix}.{queue}"),
+                    task_queue=TaskQueue(name=task_queue),
                     identity=worker,
                 ),
                 timeout=timedelta(seconds=max(MIN_POLL_S, wait_s + POLL_MARGIN_S)),
@@ -88,6 +89,13 @@ class TemporalActivities:
 
     async def is_held(self, token: str) -> bool:
         """Whether the lease still holds; a heartbeat, so it holds on from now."""
+        if await self.beat(token, self._plain(token)):
+            return True
+        self.forget(token)
+        return False
+
+    async def beat(self, token: str, details: Mapping[str, Any]) -> bool:
+        """A heartbeat with these details; whether the activity is ours still."""
         from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
 
         try:
@@ -97,21 +105,22 @@ class TemporalActivities:
                     namespace=self._settings.namespace,
                     task_token=token_of(token).task_token,
                     identity="longwatch",
-                    details=await self._details(token),
+                    details=await self._payloads(details),
                 ),
             )
         except StaleLeaseError:
-            self.forget(token)
             return False
         return not answer.cancel_requested
 
-    async def _details(self, token: str, **more: Any) -> Any:
-        from temporalio.api.common.v1 import Payloads
-
+    def _plain(self, token: str, **more: Any) -> dict[str, Any]:
         task_id, fence, _ = token.split(".", 2)
         files = f"{self._settings.prefix}/files/{task_id}"
-        plain = {**self._places.get(token, {}), "files": files, "fence": int(fence), **more}
-        return Payloads(payloads=await self._client.data_converter.encode([plain]))
+        return {**self._places.get(token, {}), "files": files, "fence": int(fence), **more}
+
+    async def _payloads(self, plain: Mapping[str, Any]) -> Any:
+        from temporalio.api.common.v1 import Payloads
+
+        return Payloads(payloads=await self._client.data_converter.encode([dict(plain)]))
 
     async def _ask(self, call: str, request: Any) -> Any:
         """One call about an activity; StaleLeaseError when Temporal knows it no more."""
@@ -151,6 +160,6 @@ class TemporalActivities:
                 task_token=held.task_token,
                 identity="longwatch",
                 failure=failure,
-                last_heartbeat_details=await self._details(token, problem=problem),
+                last_heartbeat_details=await self._payloads(self._plain(token, problem=problem)),
             ),
         )

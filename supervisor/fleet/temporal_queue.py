@@ -42,6 +42,7 @@ from supervisor.fleet.temporal_token import make_token
 from supervisor.fleet.temporal_workflow import (
     RELEASED,
     LongwatchGroup,
+    LongwatchHost,
     LongwatchTask,
 )
 from supervisor.queue.port import StaleLeaseError, TaskRefusedError
@@ -79,7 +80,7 @@ class TemporalTaskQueue:
         worker = Worker(
             client,
             task_queue=settings.prefix,
-            workflows=[LongwatchTask, LongwatchGroup],
+            workflows=[LongwatchTask, LongwatchGroup, LongwatchHost],
             # The sandbox would import our modules anew for every task; what it guards against is
             # guarded by a test that replays histories.
             workflow_runner=UnsandboxedWorkflowRunner(),
@@ -106,7 +107,9 @@ class TemporalTaskQueue:
         """See the port; one at a time: a poll that is given up may cost a delivery."""
         if self._closed.is_set():
             return []
-        polling = asyncio.ensure_future(self._activities.poll(queue, worker, wait_s))
+        polling = asyncio.ensure_future(
+            self._activities.poll(f"{self._settings.prefix}.{queue}", worker, wait_s)
+        )
         closing = asyncio.ensure_future(self._closed.wait())
         try:
             await asyncio.wait({polling, closing}, return_when=asyncio.FIRST_COMPLETED)

@@ -30,9 +30,12 @@ from temporalio.workflow import ParentClosePolicy
 from supervisor.core.ids import ulid
 from supervisor.core.record import from_plain, to_plain
 from supervisor.core.task import Join, NewTask, join_key, joined_payload
+from supervisor.fleet.presence import SILENT_S
 
 TASK_TYPE = "Longwatch task"
 GROUP_TYPE = "Longwatch group"
+HOST_TYPE = "Longwatch host"
+BE_THERE = "be there"
 ACTIVITY = "work on a task"
 RELEASED = "released"
 ROUND = 1_000_000
@@ -335,4 +338,20 @@ class LongwatchGroup:
             id=task_id,
             group=group,
             joins=tuple(later),
+        )
+
+
+@workflow.defn(name=HOST_TYPE)
+class LongwatchHost:
+    """A machine of the fleet, for as long as it says so: see ``temporal_presence``."""
+
+    @workflow.run
+    async def run(self, start: dict[str, Any]) -> None:
+        """Over when the machine leaves."""
+        await workflow.execute_activity(
+            BE_THERE,
+            task_queue=start["queue"],
+            start_to_close_timeout=LONGEST,
+            heartbeat_timeout=timedelta(seconds=SILENT_S),
+            retry_policy=RetryPolicy(initial_interval=REDELIVERY, backoff_coefficient=1.0),
         )

