@@ -22,6 +22,7 @@ from supervisor.agent.faults import (
 from supervisor.agent.fence import Fence
 from supervisor.agent.journal import Journal
 from supervisor.agent.launch import Launch, read_launch
+from supervisor.agent.noting import EVENTS, Notes
 from supervisor.agent.positions import Positions
 from supervisor.agent.progress import ProgressFile
 from supervisor.agent.recovery import Recovery, former_end
@@ -78,6 +79,7 @@ class Agent(Asking, Durable, Tasking):
         self._recovery = self._recovered(launch, former)
         self._pid = os.getpid()
         self._launch_or_none = launch
+        self._notes = Notes(files.path(EVENTS), launch.epoch)
         self._progress.completed_steps = len(self._journal)
         self._shutdown.install()
         self._progress.flush()
@@ -311,6 +313,14 @@ class Agent(Asking, Durable, Tasking):
         self._entered()
         counts = {"calls": calls, "retries": retries, "failures": failures}
         self._progress.add_service(name, counts, breaker)
+
+    def event(self, kind: str, text: str = "", /, **fields: Any) -> None:
+        """Note a ``thought``, a ``tool_call``, an ``observation`` …: it is shown and audited.
+
+        Outside of a step it is noted again by each attempt that comes by. Cheap; not synced.
+        """
+        self._entered()
+        self._notes.add(kind, text, fields)
 
     def log(self, *words: object) -> None:
         """A line on standard output, there at once; the supervisor keeps it."""

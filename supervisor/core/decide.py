@@ -11,6 +11,7 @@ from typing import Any
 
 from supervisor.core import events as e
 from supervisor.core import facts as f
+from supervisor.core.agent_events import decide_agent_events
 from supervisor.core.asking import (
     decide_answer,
     decide_request_gone,
@@ -360,6 +361,7 @@ _RULES: dict[type[Fact], Callable[[Turn, Any], None]] = {
     f.RequestSeen: decide_request_seen,
     f.RequestGone: decide_request_gone,
     f.Noticed: _noticed,
+    f.AgentEventsRead: decide_agent_events,
     f.Unusual: decide_unusual,
     f.MuteWanted: _mute,
     f.MemorySeen: _memory,

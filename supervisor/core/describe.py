@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from supervisor.core import events as e
+from supervisor.core.agent_events import SAID_WORDS
 from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.eta import estimate
 from supervisor.core.events import Event
@@ -371,6 +372,7 @@ _WORDS: dict[type[Event], Callable[[Any], str]] = {
     e.ConfigApplied: lambda event: (
         f"configuration applied: {safe_text(', '.join(event.agents), limit=240)}"
     ),
+    **SAID_WORDS,
     **TASK_WORDS,
     **NOTIFY_WORDS,
     e.ConfigRejected: lambda event: f"configuration refused: {len(event.problems)} problems",

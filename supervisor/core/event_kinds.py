@@ -24,6 +24,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "anomalies": ("AnomalyFlagged", "AnomalyMuted", "AnomalyUnmuted", "ProgressRejected"),
     "progress": ("ProgressReported",),
+    "notes": ("AgentEvent", "AgentEventsSkipped"),
     "tasks": (
         "TasksSubmitted", "TaskDelivered", "TaskSettled", "DeadRequeued", "DeadDropped",
         "PoolResized",

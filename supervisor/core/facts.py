@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from supervisor.core.moment import Moment
 from supervisor.core.progress import Progress
+from supervisor.core.project_events import Event
 from supervisor.core.rule import AlwaysRule
 from supervisor.core.run import Anomaly, Answer, Request, Wake
 from supervisor.core.spec import AgentSpec, Budget
@@ -168,6 +169,15 @@ class Noticed(Fact):
     """Something unexpected that only needs to be flagged."""
 
     anomaly: Anomaly
+
+
+@dataclass(frozen=True, slots=True)
+class AgentEventsRead(Fact):
+    """Lines of the file in which an agent notes what it does; see ``core.agent_events``."""
+
+    start: int
+    """Where it was read from, in bytes: what is known already counts for nothing."""
+    events: tuple[Event, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any
 from supervisor.core import events as e
 from supervisor.core import fold_requests as r
 from supervisor.core import mute_fold, stage_times
+from supervisor.core.agent_events import SAID_FOLDS
 from supervisor.core.copying import changed
 from supervisor.core.events import Event
 from supervisor.core.lifecycle import IllegalTransitionError, next_status
@@ -342,6 +343,7 @@ _CHANGES: dict[type[Event], Callable[[RunState, Any, Moment], RunState]] = {
     e.RequestAnswered: r.request_answered,
     e.RequestClosed: r.request_closed,
     e.AnomalyFlagged: _anomaly_flagged,
+    **SAID_FOLDS,
     AnomalyMuted: mute_fold.muted,
     AnomalyUnmuted: mute_fold.unmuted,
     TaskDelivered: _task_delivered,

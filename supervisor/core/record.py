@@ -16,6 +16,7 @@ from functools import cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any, TypeVar
 
+from supervisor.core import agent_events as agent_event_types
 from supervisor.core import events as event_types
 from supervisor.core import mute_events as mute_event_types
 from supervisor.core import notify_events as notify_event_types
@@ -149,7 +150,13 @@ def _fields(kind: type) -> tuple[tuple[str, Any], ...] | None:
 
 @cache
 def _event_kinds() -> dict[str, type[Event]]:
-    modules = (event_types, task_event_types, notify_event_types, mute_event_types)
+    modules = (
+        agent_event_types,
+        event_types,
+        task_event_types,
+        notify_event_types,
+        mute_event_types,
+    )
     return {
         name: kind
         for module in modules

@@ -238,6 +238,16 @@ class Death:
     """The newest checkpoint when it died."""
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What an agent noted of itself, its beginning."""
+
+    at: float
+    """When we read it, Unix seconds."""
+    kind: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunState:
     """Everything known of one run."""
@@ -306,6 +316,10 @@ class RunState:
     """Flags: all there ever were, without those that are muted."""
     muted: tuple[Mute, ...] = ()
     """Kinds of anomalies that are no problem for this agent; see ``core.mute``."""
+    said: tuple[Said, ...] = ()
+    """The newest 20 events of its own, oldest first; see ``core.agent_events``."""
+    said_bytes: int = 0
+    """How far the file of them was read."""
     stage_times: tuple[StageTime, ...] = ()
     """How long it was in each stage, in the order they were first entered."""
     requests: tuple[Request, ...] = ()

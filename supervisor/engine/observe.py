@@ -22,9 +22,11 @@ from supervisor.core.own_questions import OWN_PREFIX
 from supervisor.core.run import Anomaly, RunState
 from supervisor.core.withheld import is_withheld, rejection_due_s
 from supervisor.engine import checkpoints
+from supervisor.engine.agent_events import AgentEvents
 from supervisor.engine.runs import Fed
 from supervisor.engine.secrets import Secrets
 from supervisor.errors import EnvironmentFaultError
+from supervisor.protocol.agent_events import EVENTS_NAME
 from supervisor.protocol.checkpoint import checkpoint_check
 from supervisor.protocol.problem import Problem
 from supervisor.protocol.progress import progress_from_json
@@ -86,11 +88,13 @@ class Observer:
         self._feed = feed
         self._watched: dict[str, _Watched] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._events = AgentEvents(clock, state_of, feed, secrets, self._flag)
 
     def look(self, run_id: str, hinted: Collection[str] = ()) -> None:
         """Scan a run's directory now; cheap when nothing changed."""
         watched = self._of(run_id)
-        watched.hinted.update(hinted)
+        self._events.look(run_id, watched.directory, is_hinted=EVENTS_NAME in hinted)
+        watched.hinted.update(name for name in hinted if name != EVENTS_NAME)
         if watched.lock.locked():
             return  # It looks once more when it is done: the hints are kept.
         self._recall_withheld(watched)
@@ -133,11 +137,13 @@ class Observer:
     async def look_finally(self, run_id: str) -> None:
         """Read everything that is there, without any delay: the attempt is over."""
         watched = self._of(run_id)
+        self._events.look_finally(run_id, watched.directory)
         watched.progress_due = watched.checkpoint_due = 0.0
         await self._take(run_id, watched, None)
 
     def forget(self, run_id: str) -> None:
         """Stop looking at a run that is over."""
+        self._events.forget(run_id)
         watched = self._watched.pop(run_id, None)
         if watched is not None and watched.again is not None:
             watched.again.cancel()

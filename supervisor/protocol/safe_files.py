@@ -78,16 +78,16 @@ def read_bytes(
 
 
 def peek_bytes(
-    directory: str | os.PathLike[str], name: str, count: int
+    directory: str | os.PathLike[str], name: str, count: int, *, start: int = 0
 ) -> tuple[bytes, int] | Problem:
-    """The first ``count`` bytes of such a file, whatever its size, and its size."""
+    """Up to ``count`` bytes of such a file from ``start`` on, whatever its size, and its size."""
     if problem := unfit_name(name):
         return problem
     try:
         with open_parent(directory, name) as (parent, last):
             fd = os.open(last, _FILE_FLAGS, dir_fd=parent)
         try:
-            return _not_ours(os.fstat(fd)) or (os.read(fd, count), os.fstat(fd).st_size)
+            return _not_ours(os.fstat(fd)) or (os.pread(fd, count, start), os.fstat(fd).st_size)
         finally:
             os.close(fd)
     except OSError as error:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from supervisor.protocol.agent_events import AgentEventLine
 from supervisor.protocol.answer import AnswerFile
 from supervisor.protocol.canonical import canonical_sha256
 from supervisor.protocol.checkpoint import CheckpointEnvelope
@@ -32,6 +33,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "wake": WakeFile,
     "task": TaskFile,
     "result": ResultFile,
+    "event": AgentEventLine,
 }
 
 _HASH = "61ff5d21d4c5ea6dd3ad5e4a5aa6a7ec1cb3b0c8a7e2f9d5c4b3a29180706f5e"
@@ -115,6 +117,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "result": {
         "result": {"parties": 2, "ends": "2027-01-01"},
         "next": [{"payload": {"clause": 7}, "queue": "contracts.review", "key": "0001-7"}],
+    },
+    "event": {
+        "kind": "tool_call",
+        "text": "looks for the licence of httpx",
+        "fields": {"tool": "search", "arguments": {"query": "httpx licence"}},
+        "at": "2026-03-01T11:02:01.250Z",
+        "epoch": 2,
     },
 }
 """One of each, shown in its schema."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from textual.content import Content
 
 from supervisor.core import events as e
+from supervisor.core.agent_events import AgentEvent
 from supervisor.core.describe import describe, details
 from supervisor.core.event_kinds import GROUPS
 from supervisor.core.events import Event, Recorded
@@ -43,6 +44,7 @@ _LOOKS: dict[type[Event], tuple[str, str]] = {
     e.CheckpointRecorded: ("▪", DONE),
     e.CheckpointRejected: ("▲", BAD),
     e.ProgressRejected: ("▲", ASK),
+    AgentEvent: ("›", TEXT),
     e.ConfigRejected: ("▲", BAD),
     e.HistoryLost: ("▲", BAD),
 }

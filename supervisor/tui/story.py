@@ -198,6 +198,9 @@ def timeline_lines(state: RunState, limit: int = 40) -> list[Content]:
         style = MUTED if is_quiet else theme.SEVERITY.get(anomaly.severity, theme.ASK)
         flag = (f"{'◌' if is_quiet else '⚑'} {render.clean(anomaly.kind, 40)}: ", style)
         tell(anomaly.at, flag, (render.clean(anomaly.message, 200), TEXT))
+    for said in state.said:
+        kind = (f"› {render.clean(said.kind, 40)}: ", RUN)
+        tell(said.at, kind, (render.clean(said.text, 200), TEXT))
     if state.ended_at is not None:
         look = look_of_run(state)
         reason = render.clean(state.reason, 200)

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from supervisor.core import agent_events, task_events
 from supervisor.core import events as e
 from supervisor.core import facts as f
-from supervisor.core import task_events
+from supervisor.core.agent_events import AgentEvent
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s
 from supervisor.core.events import Event
@@ -46,7 +47,7 @@ LIFECYCLE_PAGE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 
 EVENT_KINDS = [
     kind
-    for kind in (vars(e) | vars(task_events)).values()
+    for kind in (vars(e) | vars(agent_events) | vars(task_events)).values()
     if inspect.isclass(kind) and issubclass(kind, Event) and kind is not Event
 ]
 BIRTHS = ("RunCreated", "RunRebuilt")
@@ -222,6 +223,7 @@ FACTS: tuple[f.Fact, ...] = (
     f.BudgetUsedUp(20_000, 9.0, Budget(usd=5.0, action=BudgetAction.WARN)),
     f.AlikeSeen("1", ("a", "b", "c"), "exit status 1", T0.plus(99.0), is_lead=True),
     f.Noticed(Anomaly("a", "odd", "info", "odd", 0.0, "longwatch")),
+    f.AgentEventsRead(0, (AgentEvent("thought", "so it is", end=12),)),
     f.Unusual(0, "stalled", "nothing moved", 1, "1"),
     f.MuteWanted("odd", is_muted=True, by="kim", at=0.0),
     f.AnswerGiven("ABCD-1", an_answer()),

@@ -115,7 +115,7 @@ _shtab_longwatch_init__C_COMPGEN=_shtab_compgen_dirs
 _shtab_longwatch__C_COMPGEN=_shtab_compgen_dirs
 
 _shtab_longwatch_approvals_pos_0_choices=(list revoke)
-_shtab_longwatch_events___kind_choices=(runs attempts questions checkpoints anomalies progress tasks told engine)
+_shtab_longwatch_events___kind_choices=(runs attempts questions checkpoints anomalies progress notes tasks told engine)
 _shtab_longwatch_queue___tasks_choices=(ready delayed leased done dead)
 _shtab_longwatch_dead_pos_0_choices=(list requeue drop)
 _shtab_longwatch_journal_pos_1_choices=(show truncate)

@@ -111,7 +111,7 @@ complete -c longwatch -n '__fish_seen_subcommand_from events' -s f -l follow -d 
 complete -c longwatch -n '__fish_seen_subcommand_from events' -l since -r -d 'events after this number or time'
 complete -c longwatch -n '__fish_seen_subcommand_from events' -l until -r -d 'events up to "03:12", "yesterday 14:00", "2026-11-23 03:12", "2h" (ago), or "#1234" (an event)'
 complete -c longwatch -n '__fish_seen_subcommand_from events' -l run -r -a '(__longwatch_ask names)' -d 'of one run: an agent, or the end of an id'
-complete -c longwatch -n '__fish_seen_subcommand_from events' -l kind -r -a 'runs attempts questions checkpoints anomalies progress tasks told engine' -d 'of a kind'
+complete -c longwatch -n '__fish_seen_subcommand_from events' -l kind -r -a 'runs attempts questions checkpoints anomalies progress notes tasks told engine' -d 'of a kind'
 complete -c longwatch -n '__fish_seen_subcommand_from events' -l text -r -d 'that say this, or whose agent is called so'
 complete -c longwatch -n '__fish_seen_subcommand_from events' -l json -d 'one object a line'
 complete -c longwatch -n '__fish_seen_subcommand_from submit' -s h -l help -d 'show this help message and exit'

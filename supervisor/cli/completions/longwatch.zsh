@@ -208,7 +208,7 @@ _shtab_longwatch_events_options=(
   "--since[events after this number or time]:SEQ|WHEN:"
   "--until[events up to \"03\:12\", \"yesterday 14\:00\", \"2026-11-23 03\:12\", \"2h\" (ago), or \"\#1234\" (an event)]:WHEN:"
   "--run[of one run\: an agent, or the end of an id]:RUN:_longwatch_names"
-  "*--kind[of a kind]:kind:(runs attempts questions checkpoints anomalies progress tasks told engine)"
+  "*--kind[of a kind]:kind:(runs attempts questions checkpoints anomalies progress notes tasks told engine)"
   "--text[that say this, or whose agent is called so]:text:"
   "--json[one object a line]"
 )
