@@ -16,9 +16,10 @@ from supervisor.core.describe import (
     stage_words,
     step_words,
 )
-from supervisor.core.eta import estimate
+from supervisor.core.eta import Eta, estimate
 from supervisor.core.mirror import Mirror
 from supervisor.core.moment import Moment
+from supervisor.core.progress_text import unmoved_words
 from supervisor.core.report import run_report
 from supervisor.core.run import FINAL, RunState, Status
 from supervisor.core.text import safe_text
@@ -126,6 +127,11 @@ def _print(mirror: Mirror, states: list[RunState], now: Moment) -> None:
     output.table(("AGENT", "STATUS", "STAGE", "STEP", "ETA", "TRY", "FLAGS", "NEXT / WHY"), rows)
 
 
+def _about(eta: Eta) -> str:
+    """With a mark where earlier runs are all there is to go by."""
+    return f"~{duration(eta.left_s)}" if eta.low_s is not None else duration(eta.left_s)
+
+
 def _row(state: RunState, now: Moment) -> tuple[str, ...]:
     eta = estimate(state, now) if state.status is Status.RUNNING else None
     return (
@@ -133,8 +139,10 @@ def _row(state: RunState, now: Moment) -> tuple[str, ...]:
         state.status.value,
         stage_words(state.progress),
         step_words(state.progress.step if state.progress else None),
-        duration(eta.left_s) if eta else "",
+        _about(eta) if eta else "",
         str(state.attempt),
         str(state.anomaly_count) if state.anomaly_count else "",
-        next_words(state, now) or safe_text(state.stale or state.reason, limit=200),
+        next_words(state, now)
+        or unmoved_words(state, now)
+        or safe_text(state.stale or state.reason, limit=200),
     )

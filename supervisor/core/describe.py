@@ -14,7 +14,7 @@ from typing import Any
 from supervisor.core import events as e
 from supervisor.core.agent_events import SAID_WORDS
 from supervisor.core.answer_words import answer_details, answer_words
-from supervisor.core.eta import estimate
+from supervisor.core.eta import Eta, estimate
 from supervisor.core.events import Event
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.mute_events import AnomalyMuted, AnomalyUnmuted
@@ -88,8 +88,16 @@ def progress_words(state: RunState, now: Moment) -> str:
     parts = [stage_words(state.progress), step_words(state.progress.step)]
     eta = estimate(state, now) if state.status is Status.RUNNING else None
     if eta is not None:
-        parts.append(f"{duration(eta.left_s)} left ({safe_text(eta.basis, limit=40)})")
+        parts.append(eta_words(eta))
     return ", ".join(part for part in parts if part)
+
+
+def eta_words(eta: Eta) -> str:
+    """``12 min left (8 min to 25 min; 14 earlier runs)``: an estimate with its basis."""
+    basis = safe_text(eta.basis, limit=40)
+    if eta.low_s is not None and eta.high_s is not None:
+        basis = f"{duration(eta.low_s)} to {duration(eta.high_s)}; {basis}"
+    return f"{duration(eta.left_s)} left ({basis})"
 
 
 def reason_words(state: RunState, now: Moment) -> str:

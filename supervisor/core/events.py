@@ -46,6 +46,8 @@ class RunCreated(Event):
     spec: AgentSpec
     reason: str
     task: TaskRef | None = None
+    past: tuple[float, ...] = ()
+    """Working time of earlier runs of the agent that succeeded, seconds, oldest first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def _created(run_id: str, event: e.RunCreated, at: Moment) -> RunState:
         reason=event.reason,
         status_since=at,
         task=event.task,
+        past=event.past,
         epoch=event.task.epoch_floor if event.task is not None else 0,
     )
 

@@ -13,10 +13,11 @@ from typing import Any
 from supervisor.core.answer_words import answer_words
 from supervisor.core.describe import reason_words
 from supervisor.core.due import task_left_s
-from supervisor.core.eta import estimate
+from supervisor.core.eta import Eta, estimate, estimates
 from supervisor.core.fold import is_on_the_clock
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.mute import is_muted
+from supervisor.core.progress_text import progress_sentence, unmoved_words
 from supervisor.core.record import to_plain
 from supervisor.core.risk import risk_of
 from supervisor.core.run import ALIVE, FINAL, Anomaly, Request, RunState, Wake
@@ -31,6 +32,16 @@ def rfc3339(unix_seconds: float | None) -> str | None:
     if unix_seconds is None or not 0 <= unix_seconds <= LAST_SECOND:
         return None
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds")
+
+
+def _eta(eta: Eta) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "seconds": round(eta.left_s, 1),
+        "basis": safe_text(eta.basis, limit=80),
+    }
+    if eta.low_s is not None and eta.high_s is not None:
+        plain |= {"low_seconds": round(eta.low_s, 1), "high_seconds": round(eta.high_s, 1)}
+    return plain
 
 
 def run_report(state: RunState, now: Moment) -> dict[str, Any]:
@@ -50,9 +61,10 @@ def run_report(state: RunState, now: Moment) -> dict[str, Any]:
         "step": _cleaned(to_plain(progress.step)) if progress and progress.step else None,
         "declared_status": safe_text(progress.status, limit=80) if progress else None,
         "stale": safe_text(state.stale, limit=300) if state.stale else None,
-        "eta": {"seconds": round(eta.left_s, 1), "basis": safe_text(eta.basis, limit=80)}
-        if eta
-        else None,
+        "eta": _eta(eta) if eta else None,
+        "etas": [_eta(one) for one in estimates(state, now)] if state.status in ALIVE else [],
+        "progress_text": progress_sentence(state),
+        "unmoved": unmoved_words(state, now) or None,
         "checkpoint": _checkpoint(state, now),
         "anomalies": [_anomaly(state, anomaly) for anomaly in state.anomalies],
         "anomaly_count": state.anomaly_count,

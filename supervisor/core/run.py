@@ -333,6 +333,8 @@ class RunState:
     progress; the newest 20."""
     recoveries: int = 0
     """Attempts that resumed from a checkpoint after a crash."""
+    past: tuple[float, ...] = ()
+    """How long earlier runs of the agent worked that succeeded, seconds; see ``core.eta``."""
     task: TaskRef | None = None
     """The task it works on, if it is a task's run."""
     spent: tuple[tuple[int, float], ...] = ()

@@ -20,6 +20,7 @@ from supervisor.core.asking import ID_TAIL
 from supervisor.core.decide import decide
 from supervisor.core.due import next_wake_s, start_left_s
 from supervisor.core.effects import Effect, Refusal
+from supervisor.core.eta import worked_s
 from supervisor.core.events import Event, Recorded
 from supervisor.core.facts import Fact, RequestSeen, Tick
 from supervisor.core.fold import apply
@@ -154,7 +155,12 @@ class Runs:
 
     def _begin(self, run_id: str, event: e.RunCreated) -> Fed:
         now = self._clock()
-        before = self.newest_of(event.spec.name)
+        others = [state for state in self._decided.values() if state.agent == event.spec.name]
+        before = max(others, key=lambda state: state.id, default=None)
+        past = worked_s(others, now)
+        if before is not None and len(past) < len(before.past):
+            past = before.past  # What it knew is not in memory any more.
+        event = replace(event, past=past)
         events: tuple[Event, ...] = (event, *map(AnomalyMuted, before.muted if before else ()))
         state = apply(None, run_id, event, now)
         for muted in events[1:]:

@@ -13,6 +13,7 @@ from textual.content import Content
 from supervisor.core.answer_words import answer_details, answer_words
 from supervisor.core.describe import reason_words
 from supervisor.core.due import stall_left_s, task_left_s
+from supervisor.core.eta import estimates
 from supervisor.core.fold import attempt_used_s, clock_used_s
 from supervisor.core.moment import Moment, seconds_between
 from supervisor.core.mute import is_muted
@@ -132,6 +133,8 @@ def _facts(state: RunState, sample: Sample | None, now: Moment) -> list[tuple[st
                 ("time", f"{used} of {render.duration(state.spec.timeout_s or 0)}{rest}", style)
             )
     facts += _clock_facts(state, now)
+    if state.status is Status.RUNNING:
+        facts += [("else", view.other_eta(eta), TEXT) for eta in estimates(state, now)[1:]]
     checkpoint = state.checkpoint
     if checkpoint is not None:
         ago = render.duration(now.wall - checkpoint.at)

@@ -17,6 +17,7 @@ from supervisor.core.eta import Eta, estimate
 from supervisor.core.fold import clock_used_s
 from supervisor.core.moment import Moment, seconds_until
 from supervisor.core.progress import Step
+from supervisor.core.progress_text import unmoved_words
 from supervisor.core.run import FINAL, Request, RunState, Status
 from supervisor.tui import render
 from supervisor.tui.model import Host, Picture, open_requests, shown_runs
@@ -115,6 +116,8 @@ def beside_of(state: RunState, now: Moment) -> str:
 def quiet_text(state: RunState, now: Moment) -> str:
     """``quiet 4 min, stalls in 6 min``; empty while it reports often enough."""
     left, limit = stall_left_s(state, now), state.spec.stall_timeout_s
+    if limit is None and (still := unmoved_words(state, now)):
+        return still
     if left is None or limit is None or limit - left < QUIET_SHARE * limit:
         return ""
     return f"quiet {render.duration(limit - left)}, stalls in {render.duration(left)}"
@@ -166,8 +169,21 @@ def eta_text(state: RunState, now: Moment) -> str:
     return f"eta {render.duration(eta.left_s)} ({_basis_text(eta)})"
 
 
+def other_eta(eta: Eta) -> str:
+    """An estimate on another basis than the one that is shown."""
+    return f"{render.duration(eta.left_s)} left ({_basis_text(eta)})"
+
+
+def short_eta(eta: Eta) -> str:
+    """``12m``; ``~12m`` where earlier runs are all there is to go by."""
+    return f"{'~' if eta.low_s is not None else ''}{render.short_duration(eta.left_s)}"
+
+
 def _basis_text(eta: Eta) -> str:
     """``at 12 documents/min``, or whose word it is."""
+    if eta.low_s is not None and eta.high_s is not None:
+        low, high = render.duration(eta.low_s), render.duration(eta.high_s)
+        return f"{low} to {high}, by {render.clean(eta.basis, 40)}"
     basis = eta.basis if eta.basis.startswith("the ") else f"at {eta.basis}"
     return render.clean(basis, 60)
 
