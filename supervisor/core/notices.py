@@ -120,6 +120,8 @@ def _asked(kind: str, request_id: str, options: Iterable[str]) -> str:
 
 def _milestone(progress: Progress, every: int, mark: Mark) -> _Told | None:
     now = mark_of(progress, every)
+    if _is_back(progress, mark):
+        return None
     if mark.stage and now.stage != mark.stage:
         words = f"finished {mark.stage}, is in {now.stage or 'its next stage'}"
         return Kind.MILESTONE, "info", words, _where(progress), f"stage:{now.stage}"
@@ -129,6 +131,14 @@ def _milestone(progress: Progress, every: int, mark: Mark) -> _Told | None:
         words = f"has done {now.items}{total} {step.unit or 'items'}"
         return Kind.MILESTONE, "info", words, _where(progress), f"items:{now.stage}:{now.items}"
     return None
+
+
+def _is_back(progress: Progress, mark: Mark) -> bool:
+    """Whether it is in a stage before that of ``mark``: a resumed run comes by its old ones."""
+    order, stage = progress.stages, progress.stage
+    if stage is None or mark.stage not in order or stage.name not in order:
+        return False
+    return order.index(stage.name) < order.index(mark.stage)
 
 
 def mark_of(progress: Progress, every: int) -> Mark:
@@ -151,8 +161,10 @@ def _where(progress: Progress) -> str:
 
 
 def moved_mark(event: e.Event, every: int, mark: Mark) -> Mark:
-    """``mark`` after ``event``: a counter that began again is followed down."""
-    return mark_of(event.progress, every) if isinstance(event, e.ProgressReported) else mark
+    """``mark`` after ``event``: a counter that began again is followed down, a stage is not."""
+    if not isinstance(event, e.ProgressReported) or _is_back(event.progress, mark):
+        return mark
+    return mark_of(event.progress, every)
 
 
 def status_notice(states: Mapping[str, RunState], now: float) -> Notice | None:
@@ -182,7 +194,7 @@ def digest(notices: Iterable[tuple[Notice, int]]) -> Notice:
     lines = []
     for notice, count in told:
         lines.append(f"{notice.title}{f' ({count} times)' if count > 1 else ''}")
-        if notice.kind in (Kind.NEEDS_INPUT, Kind.FAILED) and notice.body:
+        if notice.kind in (Kind.NEEDS_INPUT, Kind.FAILED, Kind.ANOMALY) and notice.body:
             lines.append(f"  {notice.body.splitlines()[0]}")
     agents = sorted({notice.agent for notice, _ in told if notice.agent})
     severity = max((notice.severity for notice, _ in told), key=SEVERITIES.index)

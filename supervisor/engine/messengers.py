@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,10 @@ MAX_PROBLEM = 300
 
 Send = Callable[[Target, Notice], str | None]
 """What went wrong, one phrase; None when it was taken."""
+
+_CALLS = re.compile(
+    r"(?<!\w)@(?=(?:everyone|here|channel|all|room|team)\b)|<(?=[!@#])", re.IGNORECASE
+)
 
 
 def send(target: Target, notice: Notice, environ: Mapping[str, str] | None = None) -> str | None:
@@ -75,8 +80,8 @@ def _through_apprise(url: str, notice: Notice, environ: Mapping[str, str]) -> st
     capture: Any = LogCapture
     with capture(level=logging.WARNING, fmt="%(message)s") as said:
         is_taken = apprise.notify(
-            body=notice.body or notice.title,
-            title=notice.title,
+            body=_calling_nobody(notice.body or notice.title),
+            title=_calling_nobody(notice.title),
             notify_type=kinds[notice.severity],
             body_format=NotifyFormat.TEXT,
         )
@@ -85,6 +90,14 @@ def _through_apprise(url: str, notice: Notice, environ: Mapping[str, str]) -> st
         return None
     hidden = words.replace(address, "…")
     return _phrase(hidden.strip().replace("\n", "; ") or "it was not taken, no reason was given")
+
+
+def _calling_nobody(text: str) -> str:
+    """Without the words by which a chat service calls people: an agent must not wake a company.
+
+    ``@everyone``, ``@here`` and the like of Slack, Teams, Discord and Matrix, and ``<!channel>``.
+    """
+    return _CALLS.sub(lambda found: f"{found[0][0]}\N{WORD JOINER}{found[0][1:]}", text)
 
 
 def message_json(notice: Notice) -> dict[str, Any]:

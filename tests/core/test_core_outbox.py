@@ -8,7 +8,10 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from supervisor.core.notices import Kind, Notice, digest
+from supervisor.core import events as e
+from supervisor.core.events import Recorded
+from supervisor.core.moment import Moment
+from supervisor.core.notices import Kind, Mark, Notice, digest, moved_mark, notice_of
 from supervisor.core.outbox import (
     GIVE_UP_S,
     MAX_WAITING,
@@ -22,6 +25,7 @@ from supervisor.core.outbox import (
     refused,
     withdraw,
 )
+from supervisor.core.progress import Progress, Stage, Step
 from supervisor.core.record import canonical, from_plain
 
 NOON, NIGHT = 12 * 60, 23 * 60
@@ -178,3 +182,32 @@ def test_every_notice_is_taken_once_or_still_waits_and_survives_being_stored(
         outbox = from_plain(Outbox, json.loads(canonical(outbox)))
     waiting = {one.notice.key for box in outbox.boxes.values() for one in box.waiting}
     assert wanted == set(taken) | waiting
+
+
+def test_a_digest_has_the_evidence_of_an_anomaly() -> None:
+    odd = replace(notice(Kind.ANOMALY), title="x stalled", body="nothing moved for 20 min\nmore")
+    body = digest([(notice(Kind.STARTED), 1), (odd, 2)]).body
+    assert body.splitlines()[-2:] == ["x stalled (2 times)", "  nothing moved for 20 min"]
+
+
+def test_a_resumed_run_that_comes_by_its_old_stages_finished_nothing() -> None:
+    def at(stage: str, done: int) -> e.ProgressReported:
+        step = Step(completed=done, total=100, unit="pages")
+        stages = ("research", "writing", "review")
+        return e.ProgressReported(Progress("running", Stage(stage), step=step, stages=stages))
+
+    said, mark = [], Mark()
+    for stage, done in (
+        ("research", 0), ("writing", 12), ("research", 0), ("writing", 12), ("writing", 25),
+        ("review", 0),
+    ):  # fmt: skip
+        event = at(stage, done)
+        recorded = Recorded(1, Moment(100.0, 1.0, "b"), "run", event)
+        told_now = notice_of(recorded, "x", milestone_every=10, mark=mark)
+        mark = moved_mark(event, 10, mark)
+        said += [told_now.title] if told_now else []
+    assert said == [
+        "x finished research, is in writing",
+        "x has done 20 of 100 pages",
+        "x finished writing, is in review",
+    ]

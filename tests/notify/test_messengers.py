@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_a_chat_webhook_gets_title_and_body(webhook: Webhook) -> None:
     assert send(Target("url", (webhook.url,)), NOTICE) is None
     (text,) = webhook.texts()
     assert "writer asks: Publish?" in text and "longwatch answer 7F3K-1 --allow" in text
+
+
+def test_an_agent_calls_nobody_in_a_chat(webhook: Webhook) -> None:
+    words = "@everyone and <!channel>: bob@all.example is right"
+    assert send(Target("url", (webhook.url,)), replace(NOTICE, title=words, body=words)) is None
+    (text,) = webhook.texts()
+    assert "@everyone" not in text and "<!" not in text and "&lt;!" not in text
+    assert "bob@all.example" in text and "everyone" in text
 
 
 def test_a_mail_arrives_with_its_subject(mailbox: Mailbox) -> None:
