@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """0 when all is well (notes included), 1 when something is not."""
-    from supervisor.cli import machine_checks, project_checks, secret_check
+    from supervisor.cli import fleet_check, machine_checks, project_checks, secret_check
 
     findings = machine_checks.look()
     try:
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
         findings.append(Finding("project", Health.NOTE, error.what, error.fix))
     else:
         findings += [*project_checks.look(project), *secret_check.look(project)]
+        findings += fleet_check.look(project)
     is_well = all(finding.health is not Health.BAD for finding in findings)
     if arguments.json:
         output.json({"ok": is_well, "checks": [dataclasses.asdict(found) for found in findings]})

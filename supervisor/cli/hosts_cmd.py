@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from supervisor.cli import output
@@ -34,8 +35,20 @@ def run(arguments: argparse.Namespace, project: Project) -> int:
     return 0
 
 
-def fleet_of(project: Project) -> dict[str, Any]:
-    """Who is in the fleet of this directory now: cards by name."""
+def fleet_of(project: Project, within_s: float | None = None) -> dict[str, Any]:
+    """Who is in the fleet of this directory now: cards by name.
+
+    TimeoutError after ``within_s``; without it LongwatchError, after the engine's own patience.
+    """
+
+    async def within() -> dict[str, Any]:
+        async with asyncio.timeout(within_s):
+            return await _asking(project)
+
+    return asyncio.run(within())
+
+
+def _asking(project: Project) -> Coroutine[Any, Any, dict[str, Any]]:
     from supervisor.fleet.settings import nats_settings, temporal_settings
 
     table = load_config(project).fleet
@@ -51,10 +64,10 @@ def fleet_of(project: Project) -> dict[str, Any]:
         require_library()
         from supervisor.fleet import temporal_presence
 
-        return asyncio.run(temporal_presence.members(temporal_settings(project, table)))
+        return temporal_presence.members(temporal_settings(project, table))
     from supervisor.fleet.visit import members
 
-    return asyncio.run(members(nats_settings(project, table)))
+    return members(nats_settings(project, table))
 
 
 def _report(name: str, card: Any) -> dict[str, Any]:

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
 REST_S = 1.0
 """Until something that may pass is tried again."""
 QUEUE = "the queue"
+LOST = "its task was taken away, or given to another worker"
 """Who starts and stops a task's run, in the log."""
 
 
@@ -280,7 +281,7 @@ class Tasks:
             return
         self._engine.feed(run_id, f.TaskOver(token, "lost", "its lease is over"))
         if state.status not in FINAL:
-            self._engine.feed(run_id, f.StopWanted(QUEUE, "its task was given to another worker"))
+            self._engine.feed(run_id, f.StopWanted(QUEUE, LOST))
 
     # -- after a death of ours ----------------------------------------------------------------
 

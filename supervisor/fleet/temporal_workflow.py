@@ -23,7 +23,13 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
-from temporalio.exceptions import ActivityError, ApplicationError, WorkflowAlreadyStartedError
+from temporalio.exceptions import (
+    ActivityError,
+    ApplicationError,
+    TimeoutType,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
 from temporalio.exceptions import TimeoutError as LeaseLostError
 from temporalio.workflow import ParentClosePolicy
 
@@ -38,6 +44,7 @@ HOST_TYPE = "Longwatch host"
 BE_THERE = "be there"
 ACTIVITY = "work on a task"
 RELEASED = "released"
+CANCELLED = "cancelled in Temporal"
 ROUND = 1_000_000
 """Between the fences of two activities of a task; within one it goes up by the attempt."""
 LONGEST = timedelta(days=3650)
@@ -84,6 +91,16 @@ def summary_of(task: NewTask) -> str:
     return f"{task.queue}: {task.key or task.id}"[:200]
 
 
+def problem_of(cause: BaseException | None) -> str:
+    """Why the last delivery was no success, in words for whoever reads the dead letters."""
+    if isinstance(cause, LeaseLostError):
+        is_late = cause.type is TimeoutType.SCHEDULE_TO_CLOSE
+        return "not done by its deadline: [fleet] deadline" if is_late else "its worker was lost"
+    if cause is not None and is_cancelled_exception(cause):
+        return CANCELLED
+    return str(getattr(cause, "message", cause))
+
+
 @workflow.defn(name=TASK_TYPE)
 class LongwatchTask:
     """One task, from its submission to its result; see the module."""
@@ -119,9 +136,7 @@ class LongwatchTask:
                     self._counted += int(cause.details[0]) - 1
                     self._set("ready")
                     continue
-                is_lost = isinstance(cause, LeaseLostError)
-                words = "its worker was lost" if is_lost else getattr(cause, "message", str(cause))
-                self._problem = str(words)
+                self._problem = problem_of(cause)
             await self._wait_for_a_person()
 
     async def _deliver(self) -> dict[str, Any]:

@@ -60,6 +60,26 @@ def test_a_bad_configuration_is_not_well(project: Project) -> None:
     assert status == 1 and told["ok"] is False
 
 
+@pytest.mark.parametrize(
+    ("fleet", "where"),
+    [
+        ('engine = "temporal"\naddress = "127.0.0.1:1"', "127.0.0.1:1"),
+        ('engine = "nats"\nservers = ["nats://127.0.0.1:1"]', "nats://127.0.0.1:1"),
+        ('engine = "temporal"\naddress = "127.0.0.1:1"\napi_key_env = "NOT_SET"', "NOT_SET"),
+    ],
+)
+def test_servers_of_the_fleet_that_do_not_answer_are_not_well(
+    project: Project, fleet: str, where: str
+) -> None:
+    pytest.importorskip("temporalio")
+    pytest.importorskip("nats")
+    project.config_file.write_text(f"{GOOD}[fleet]\n{fleet}\n")
+    status, told = doctor(project.directory)
+    (found,) = [check for check in told["checks"] if check["name"] == "fleet"]  # type: ignore[attr-defined]
+    assert status == 1 and found["health"] == "bad"
+    assert where in found["message"] and found["fix"]
+
+
 def test_supervisord_on_the_path_is_not_well(project: Project, tmp_path: Path) -> None:
     # Behind ours: in front of us it would leave no command of ours to say so.
     other = tmp_path / "other"

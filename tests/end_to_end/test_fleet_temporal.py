@@ -20,6 +20,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "queue"))
 
 from temporal_servers import TemporalServer
 
+pytest.importorskip("temporalio")
+
+from temporalio.client import Client
+
 AGENT = """
 import json, os, time
 from supervisor.agent import Agent
@@ -145,11 +149,18 @@ from supervisor.agent import Agent
 
 with Agent() as agent:
     answer = agent.approve("Publish the report?", action={"path": "report.txt"})
-    agent.task.complete({"published": bool(answer), "comment": answer.comment})
+    sent = agent.approve("Send it?", action={"to": "the board"})
+    agent.task.complete({"comment": answer.comment, "sent": bool(sent), "why": sent.comment})
 """
 
 
-def test_a_question_is_answered_from_another_machine(
+async def tell(server: TemporalServer, task_id: str, answer: dict[str, Any]) -> None:
+    """As from Temporal's own screens."""
+    client = await Client.connect(server.address)
+    await client.get_workflow_handle(f"e2e/work/{task_id}").signal("answered", answer)
+
+
+def test_questions_are_answered_from_another_machine_and_in_temporal_itself(
     hosts: Callable[[str], Host], server: TemporalServer
 ) -> None:
     first, second = hosts("first"), hosts("second")
@@ -164,9 +175,19 @@ def test_a_question_is_answered_from_another_machine(
         "the question there",
         lambda: second.project.run(*answer, check=None).returncode == 0,
     )
+
+    def second_question() -> Any:
+        found = first.project.json("requests")["requests"]
+        return found if found and found[0]["id"] != asked["id"] else None
+
+    (also,) = first.project.wait("the second question", second_question)
+    unseen = {"id": also["id"], "allow": False, "hash": "0" * 64}
+    asyncio.run(tell(server, asked["run"], unseen))  # Given for something else: refused.
+    said = {"id": also["id"], "allow": True, "hash": also["hash"], "comment": "in Temporal"}
+    asyncio.run(tell(server, asked["run"], said))
     first.project.wait("the result", lambda: first.counts().get("done") == 1)
     task = first.project.json("task", asked["run"])
-    assert task["result"] == {"published": True, "comment": "from afar"}
+    assert task["result"] == {"comment": "from afar", "sent": True, "why": "in Temporal"}
 
 
 async def until_listed(server: TemporalServer, names: set[str]) -> None:
@@ -194,6 +215,9 @@ def test_machines_are_listed_until_they_die_and_what_nobody_can_run_is_said(
     asyncio.run(until_listed(server, {"first", "second"}))
     assert listed(first)["second"]["pools"] == {"work": 3}
     assert listed(second)["first"]["directory"] == str(first.project.directory)
+    told = first.project.json("doctor", check=None)["checks"]
+    (found,) = [check for check in told if check["name"] == "fleet"]
+    assert found["health"] == "ok" and "2 there: first, second" in found["message"]
 
     second.kill()
     first.project.run("pool", "work", "--workers", "0")

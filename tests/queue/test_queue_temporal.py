@@ -313,6 +313,37 @@ async def test_without_a_server_the_call_says_so_in_time() -> None:
         await TemporalTaskQueue.open(settings)
 
 
+async def test_a_task_beyond_its_deadline_or_cancelled_in_temporal_says_so(
+    server: TemporalServer, made: TemporalBackend
+) -> None:
+    late = TemporalBackend(server)
+    late.settings = replace(made.settings, deadline_s=1.5)
+    await late.open()
+    try:
+        await late.queue.submit([task("late", key="late")])
+        await made.queue.submit([task("unwanted", key="unwanted")])
+        leases = [await one(late.queue), await one(made.queue)]
+        client = await Client.connect(made.settings.address)
+        await client.get_workflow_handle(f"{made.settings.prefix}/{Q}/unwanted").cancel()
+        problems = {}
+        async with asyncio.timeout(40):
+            while len(problems) < 2:
+                found = await made.queue.listed(Q, TaskState.DEAD)
+                problems = {dead.key: dead.problem for dead in found}
+                await asyncio.sleep(0.1)
+        assert problems["unwanted"] == "cancelled in Temporal"
+        assert problems["late"] == "not done by its deadline: [fleet] deadline"
+        # Whoever worked on them is told so, and nothing he brings counts.
+        tokens = [lease.token for lease in leases]
+        assert await made.queue.extend(tokens, made.lease_s) == tokens
+        assert await made.queue.requeue([leases[1].task.id]) == [leases[1].task.id]
+        again = await one(made.queue)
+        assert again.task.id == leases[1].task.id
+        assert await made.queue.complete(again.token, "1")
+    finally:
+        await late.close()
+
+
 async def test_the_workflow_of_a_finished_task_can_be_replayed(made: TemporalBackend) -> None:
     from temporalio.worker import Replayer, UnsandboxedWorkflowRunner
 
