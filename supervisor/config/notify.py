@@ -130,7 +130,7 @@ def notify_settings(table: NotifyTable) -> NotifySettings:
         for rule in table.rules
     ]
     general = NoticeRule(
-        kinds=frozenset(map(Kind, table.on)),
+        kinds=frozenset(map(Kind, table.on)) | ({Kind.STATUS} if table.status_every else set()),
         severity=table.severity,
         targets=named(table.urls, table.command, desktop=table.desktop),
         digest_s=table.digest,

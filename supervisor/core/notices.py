@@ -101,7 +101,9 @@ def _told(event: e.Event, seq: int, milestone_every: int, mark: Mark) -> _Told |
             return None
         case e.AnomalyFlagged(anomaly=anomaly):
             severity = anomaly.severity if anomaly.severity in SEVERITIES else "warning"
-            return Kind.ANOMALY, severity, anomaly.kind, anomaly.message, f"anomaly:{anomaly.kind}"
+            # A second strike is an error and news, however lately the first one was told.
+            key = f"anomaly:{anomaly.kind}:{severity}"
+            return Kind.ANOMALY, severity, anomaly.kind, anomaly.message, key
         case e.ProgressReported(progress=progress):
             return _milestone(progress, milestone_every, mark)
         case _:
@@ -185,9 +187,16 @@ def status_notice(states: Mapping[str, RunState], now: float) -> Notice | None:
     return Notice(Kind.STATUS, "", "", title, body, "info", now, "status")
 
 
+_FIRST = {Kind.NEEDS_INPUT: 0, Kind.FAILED: 1, Kind.ANOMALY: 2}
+"""The order of a digest; the rest follows as it came."""
+
+
 def digest(notices: Iterable[tuple[Notice, int]]) -> Notice:
-    """Several as one: the worst severity, the newest time, one line each with its count."""
-    told = list(notices)
+    """Several as one: the worst severity, the newest time, one line each with its count.
+
+    What asks for somebody comes first, and is what the message is about: a telephone shows a title.
+    """
+    told = sorted(notices, key=lambda one: _FIRST.get(one[0].kind, len(_FIRST)))
     first, count = told[0]
     if len(told) == 1:
         return first if count == 1 else replace(first, title=f"{first.title} ({count} times)")
@@ -199,6 +208,9 @@ def digest(notices: Iterable[tuple[Notice, int]]) -> Notice:
     agents = sorted({notice.agent for notice, _ in told if notice.agent})
     severity = max((notice.severity for notice, _ in told), key=SEVERITIES.index)
     body = safe_text("\n".join(lines), limit=MAX_BODY, keep_newlines=True)
-    title = safe_text(f"{len(told)} news of {', '.join(agents) or 'longwatch'}", limit=MAX_TITLE)
+    asking = sorted({n.agent for n, _ in told if n.kind is Kind.NEEDS_INPUT})
+    needs = f"{', '.join(asking)} needs you: " if asking else ""
+    news = f"{len(told)} news of {', '.join(agents) or 'longwatch'}"
+    title = safe_text(f"{needs}{news}", limit=MAX_TITLE)
     at = max(notice.at for notice, _ in told)
     return Notice(first.kind, "", "", title, body, severity, at, "digest")

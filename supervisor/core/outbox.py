@@ -118,7 +118,9 @@ def put(outbox: Outbox, policy: NotifyPolicy, notice: Notice, now: float) -> Out
     boxes = dict(outbox.boxes)
     for target in rule.targets:
         told_at = outbox.told.get(f"{target} {notice.key}")
-        if told_at is not None and 0 <= now - told_at < policy.dedupe_s:
+        # Where everything stands is told as often as is wanted, and is never the same.
+        is_same = told_at is not None and 0 <= now - told_at < policy.dedupe_s
+        if is_same and notice.kind is not Kind.STATUS:
             continue
         box = boxes.get(target, TargetBox())
         boxes[target] = replace(box, waiting=_with(box.waiting, notice, policy, now))
@@ -130,7 +132,9 @@ def _with(
 ) -> tuple[Waiting, ...]:
     for place, known in enumerate(waiting):
         if known.notice.key == notice.key:
-            newer = Waiting(notice, known.count + 1, known.since)
+            # Where everything stood before is of no use to anybody.
+            count = 1 if notice.kind is Kind.STATUS else known.count + 1
+            newer = Waiting(notice, count, known.since)
             return (*waiting[:place], newer, *waiting[place + 1 :])
     full = (*waiting, Waiting(notice, 1, now))
     if len(full) <= MAX_WAITING:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from supervisor.config.notify import NotifyTable, notify_settings
 from supervisor.core import events as e
 from supervisor.core.events import Recorded
 from supervisor.core.moment import Moment
@@ -27,6 +28,7 @@ from supervisor.core.outbox import (
 )
 from supervisor.core.progress import Progress, Stage, Step
 from supervisor.core.record import canonical, from_plain
+from supervisor.core.run import Anomaly
 
 NOON, NIGHT = 12 * 60, 23 * 60
 ALL = frozenset(Kind)
@@ -187,7 +189,7 @@ def test_every_notice_is_taken_once_or_still_waits_and_survives_being_stored(
 def test_a_digest_has_the_evidence_of_an_anomaly() -> None:
     odd = replace(notice(Kind.ANOMALY), title="x stalled", body="nothing moved for 20 min\nmore")
     body = digest([(notice(Kind.STARTED), 1), (odd, 2)]).body
-    assert body.splitlines()[-2:] == ["x stalled (2 times)", "  nothing moved for 20 min"]
+    assert body.splitlines()[:2] == ["x stalled (2 times)", "  nothing moved for 20 min"]
 
 
 def test_a_resumed_run_that_comes_by_its_old_stages_finished_nothing() -> None:
@@ -211,3 +213,49 @@ def test_a_resumed_run_that_comes_by_its_old_stages_finished_nothing() -> None:
         "x has done 20 of 100 pages",
         "x finished writing, is in review",
     ]
+
+
+def anomaly_notice(severity: str, message: str) -> Notice:
+    event = e.AnomalyFlagged(
+        Anomaly(f"stalled:{severity}", "stalled", severity, message, "longwatch", 100.0)
+    )
+    made = notice_of(Recorded(1, Moment(100.0, 1.0, "b"), "run", event), "x",
+                     milestone_every=10, mark=Mark())  # fmt: skip
+    assert made is not None
+    return made
+
+
+def test_the_second_strike_of_an_anomaly_is_told_however_lately_the_first_one_was() -> None:
+    first = anomaly_notice("warning", "nothing has changed for 15 min")
+    second = anomaly_notice("error", "nothing has changed for 20 min; still so")
+    outbox = put(Outbox(), POLICY, first, 100.0)
+    outbox = delivered(outbox, POLICY, due(outbox, POLICY, 100.0, NOON)[0], 100.0)
+    assert told(put(outbox, POLICY, first, 200.0), POLICY, 200.0) == []
+    (delivery,) = due(put(outbox, POLICY, second, 200.0), POLICY, 200.0, NOON)
+    assert delivery.waiting[0].notice.body.endswith("still so")
+
+
+def test_where_everything_stands_is_told_as_often_as_is_wanted_and_only_the_newest() -> None:
+    def status(at: float) -> Notice:
+        return replace(notice(Kind.STATUS, "status", ""), title=f"at {at:g}")
+
+    outbox = put(Outbox(), POLICY, status(100.0), 100.0)
+    outbox = delivered(outbox, POLICY, due(outbox, POLICY, 100.0, NOON)[0], 100.0)
+    outbox = put(put(outbox, POLICY, status(160.0), 160.0), POLICY, status(220.0), 220.0)
+    (delivery,) = due(outbox, POLICY, 220.0, NOON)
+    assert digest((one.notice, one.count) for one in delivery.waiting).title == "at 220"
+
+
+def test_a_digest_begins_with_the_question_and_is_about_it() -> None:
+    news = [(notice(Kind.STARTED, "s"), 1), (notice(key="f"), 1)]
+    made = digest([*news, (notice(Kind.NEEDS_INPUT, "ask", "asker"), 1)])
+    assert made.title == "asker needs you: 3 news of asker, x"
+    assert (made.kind, made.body.splitlines()[0]) == (Kind.NEEDS_INPUT, "title of ask")
+
+
+def test_a_wanted_status_is_told_without_being_named_among_the_kinds() -> None:
+    table = NotifyTable.model_validate({"command": ["hook"], "status_every": "6h"})
+    policy = notify_settings(table).policy
+    assert put(Outbox(), policy, notice(Kind.STATUS, "status", ""), 1.0).boxes
+    quiet = notify_settings(NotifyTable.model_validate({"command": ["hook"]})).policy
+    assert not put(Outbox(), quiet, notice(Kind.STATUS, "status", ""), 1.0).boxes
