@@ -89,13 +89,14 @@ class TemporalActivities:
 
     async def is_held(self, token: str) -> bool:
         """Whether the lease still holds; a heartbeat, so it holds on from now."""
-        if await self.beat(token, self._plain(token)):
+        if read_token(token) is not None and await self.beat(token, self._plain(token)):
             return True
         self.forget(token)
         return False
 
     async def beat(self, token: str, details: Mapping[str, Any]) -> bool:
         """A heartbeat with these details; whether the activity is ours still."""
+        held = token_of(token)
         from temporalio.api.workflowservice.v1 import RecordActivityTaskHeartbeatRequest
 
         try:
@@ -103,7 +104,7 @@ class TemporalActivities:
                 "record_activity_task_heartbeat",
                 RecordActivityTaskHeartbeatRequest(
                     namespace=self._settings.namespace,
-                    task_token=token_of(token).task_token,
+                    task_token=held.task_token,
                     identity="longwatch",
                     details=await self._payloads(details),
                 ),
@@ -113,9 +114,9 @@ class TemporalActivities:
         return not answer.cancel_requested
 
     def _plain(self, token: str, **more: Any) -> dict[str, Any]:
-        task_id, fence, _ = token.split(".", 2)
-        files = f"{self._settings.prefix}/files/{task_id}"
-        return {**self._places.get(token, {}), "files": files, "fence": int(fence), **more}
+        held = token_of(token)
+        files = f"{self._settings.prefix}/files/{held.task_id}"
+        return {**self._places.get(token, {}), "files": files, "fence": held.fence, **more}
 
     async def _payloads(self, plain: Mapping[str, Any]) -> Any:
         from temporalio.api.common.v1 import Payloads
