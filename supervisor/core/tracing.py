@@ -27,6 +27,8 @@ PROVIDERS = (
 )  # fmt: skip
 """Beginning of a model's name, and who it is by in the convention's words."""
 NO_MODEL = ""
+UNKNOWN_ERROR = "_OTHER"
+"""Of the conventions, for ``error.type``: an agent's own word for an error is none of ours."""
 ENDS: dict[type[e.Event], tuple[str, bool]] = {
     e.RunSucceeded: ("succeeded", False),
     e.RunFailed: ("failed", True),
@@ -114,6 +116,7 @@ def step_spans(attempt: Span, steps: Iterable[Step]) -> list[Span]:
             "longwatch.step.name": step.name,
             "longwatch.step.occurrence": step.occurrence,
         }
+        attributes |= {"error.type": UNKNOWN_ERROR} if step.has_failed else {}
         found.append(
             Span(attempt.run_id, f"{attempt.key}/step-{step.line}", attempt.key,
                  f"step {step.name}", start, max(start, step.at), attributes,
@@ -161,6 +164,7 @@ def _exited(run_id: str, trace: OpenTrace, event: e.AttemptExited, wall: float) 
     if trace.dropped:
         attributes["longwatch.events.dropped"] = trace.dropped
     error = end.cause if end.kind in CRASHES or end.kind.value in ("permanent",) else ""
+    attributes |= {"error.type": end.kind.value} if error else {}
     spans.append(
         Span(run_id, trace.attempt_key, trace.run_key, f"attempt {trace.attempt}",
              trace.attempt_since, wall, attributes, error=error, marks=trace.marks)
@@ -264,6 +268,7 @@ def _call_attributes(service: str, calls: ServiceUse) -> dict[str, Any]:
         "longwatch.calls": calls.calls,
         "longwatch.calls.retries": calls.retries,
         "longwatch.calls.failures": calls.failures,
+        **({"error.type": UNKNOWN_ERROR} if calls.failures else {}),
     }
 
 
@@ -338,6 +343,7 @@ def _end_run(run_id: str, trace: OpenTrace, event: e.Event, wall: float) -> list
     if len(providers) == 1:
         attributes["gen_ai.provider.name"] = providers.pop()
     error = outcome if is_error else ""
+    attributes |= {"error.type": outcome} if error else {}
     spans.append(Span(run_id, trace.run_key, "", f"invoke_agent {trace.agent}", trace.since, wall,
                       attributes, error=error))  # fmt: skip
     return spans

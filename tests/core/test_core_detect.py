@@ -72,6 +72,19 @@ def test_what_is_found_is_told_once_and_acted_on_once_and_later() -> None:
     assert found[0].key == found[1].key
 
 
+def test_to_be_flagged_is_no_sign_of_life() -> None:
+    story, watch = Story(a_spec()).start(), Watch(EVERY_S)
+    found: list[Raised] = []
+    while len(found) < 2:
+        for raised in looks(story, watch, EVERY_S, cpu_percent=0.0):
+            found.append(raised)
+            evidence, kind = raised.finding.evidence, raised.finding.kind
+            story.feed(
+                f.Unusual(story.state.epoch, kind, evidence, raised.strike, raised.key, "flag")
+            )
+    assert "nothing has changed for 20 min" in found[1].finding.evidence
+
+
 def test_a_claimed_share_is_held_against_what_is_seen() -> None:
     story, watch = Story(a_spec()).start(), Watch(EVERY_S)
     story.feed(f.ProgressSeen(Progress("working", step=Step("doc", 60, 100))))

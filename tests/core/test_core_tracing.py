@@ -9,8 +9,8 @@ from supervisor.core.events import Event, Recorded
 from supervisor.core.progress import ModelUse, Progress, ServiceUse, Stage, Usage
 from supervisor.core.record import from_plain, to_plain
 from supervisor.core.run import Anomaly, Checkpoint, Exit, ExitKind
-from supervisor.core.spans import OpenTrace, Span, span_id, trace_id
-from supervisor.core.tracing import Tracer, provider_of
+from supervisor.core.spans import OpenTrace, Span, Step, span_id, trace_id
+from supervisor.core.tracing import Tracer, provider_of, step_spans
 from tests.core.builders import RUN_ID, T0, a_request, a_spec, an_answer
 
 CRASH = Exit(ExitKind.CRASH, "killed by SIGKILL", signal=9)
@@ -95,6 +95,20 @@ def test_a_crash_is_an_error_of_its_attempt_and_not_of_a_run_that_succeeded() ->
     assert spans["attempt-2"].error == spans["run"].error == ""
     assert spans["attempt-2"].attributes["longwatch.checkpoint.generation"] == 1
     assert [mark.name for mark in spans["attempt-1"].marks] == ["checkpoint"]
+
+
+def test_what_ended_in_an_error_has_its_type_as_the_convention_wants() -> None:
+    events = story()
+    events[10] = replace(events[10], event=report(ModelUse(170, 30, 50), ServiceUse(3, 2, 1)))
+    events[-1] = replace(events[-1], event=e.RunTimedOut("too long"))
+    spans = spans_of(events)
+    types = {span.key: span.attributes.get("error.type") for span in spans.values()}
+    assert types["attempt-1"] == "crash" and types["run"] == "timed_out"
+    assert types["attempt-2/call-2-0"] == "_OTHER"
+    assert all(bool(span.error) == (types[key] is not None) for key, span in spans.items())
+    attempt = spans["attempt-1"]
+    steps = step_spans(attempt, [Step(1, "s", 0, 3.0, 1.0, True), Step(2, "s", 1, 3.0, 1.0, False)])
+    assert [step.attributes.get("error.type") for step in steps] == ["_OTHER", None]
 
 
 def test_no_span_holds_what_an_agent_wrote_or_asked() -> None:

@@ -130,7 +130,9 @@ class Watch:
             self._mark, self._moved_s = mark, self._work_s
         usage = state.progress.usage if state.progress else None
         services = state.progress.services if state.progress else None
-        stir = (mark, self._log_bytes, usage, services, state.anomaly_count)
+        # What the agent flags is a sign of life; what is flagged of it is none.
+        flagged = [one.id for one in state.anomalies if one.source == "agent"][-1:]
+        stir = (mark, self._log_bytes, usage, services, flagged)
         if stir != self._stir:
             self.lesson.quiet_s = max(self.lesson.quiet_s, self._work_s - self._stirred_s)
             self._stir, self._stirred_s = stir, self._work_s
