@@ -201,7 +201,7 @@ def _calls(run_id: str, trace: OpenTrace, progress: Progress, wall: float) -> li
     used = {
         model: more
         for model, use in models.items()
-        if any(_numbers(more := _beyond(use, trace.models.get(model, ModelUse()))))
+        if (more := _beyond(use, trace.models.get(model, ModelUse()))) != ModelUse()
     }
     served = {
         name: calls

@@ -13,6 +13,7 @@ import random
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from supervisor.config.notify import NO_NOTIFICATIONS, NotifySettings, Target
@@ -70,6 +71,9 @@ class Notifier:
         self._agents: dict[str, str] = {}
         self._wake = asyncio.Event()
         self._told_problem: set[str] = set()
+        self._sending: set[str] = set()
+        """Targets with a message on its way: one that hangs holds up no other."""
+        self._saving = asyncio.Lock()
 
     def use(self, settings: NotifySettings) -> None:
         """From now on these rules; what waits for a target that is gone is dropped."""
@@ -123,33 +127,52 @@ class Notifier:
 
     async def follow(self) -> None:
         """Send what is due, for ever."""
-        while True:
-            self._wake.clear()
-            now, minute = self._now()
-            self._tell_status(now)
-            deliveries = due(self._outbox, self._settings.policy, now, minute)
-            if deliveries:
-                await self.save()
-                await asyncio.gather(*map(self._deliver, deliveries))
-                await self.save()
-                continue
-            moment = next_due(self._outbox, self._settings.policy, now, minute)
-            nap_s = LONGEST_NAP_S if moment is None else min(LONGEST_NAP_S, max(0.05, moment - now))
-            try:
-                async with asyncio.timeout(nap_s):
-                    await self._wake.wait()
-            except TimeoutError:
-                pass  # Something may be due by now.
+        self._sending.clear()
+        async with asyncio.TaskGroup() as group:
+            while True:
+                self._wake.clear()
+                now, minute = self._now()
+                self._tell_status(now)
+                deliveries = due(self._idle(), self._settings.policy, now, minute)
+                if deliveries:
+                    self._sending |= {one.target for one in deliveries}
+                    await self.save()
+                    for one in deliveries:
+                        group.create_task(self._send(one))
+                    continue
+                moment = next_due(self._idle(), self._settings.policy, now, minute)
+                nap_s = LONGEST_NAP_S
+                if moment is not None:
+                    nap_s = min(nap_s, max(0.05, moment - now))
+                try:
+                    async with asyncio.timeout(nap_s):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass  # Something may be due by now.
 
     async def save(self) -> None:
         """Keep what still has to be told."""
         if not self._settings.targets and not self._path.exists():
             return
+        async with self._saving:  # Else an older picture might be written last.
+            try:
+                data = canonical(self._outbox).encode()
+                await asyncio.to_thread(write_atomic, self._path, data)
+            except EnvironmentFaultError as error:
+                _say(f"what has to be told cannot be kept: {error}")
+
+    def _idle(self) -> Outbox:
+        """The outbox without targets that a message is on its way to."""
+        boxes = {k: box for k, box in self._outbox.boxes.items() if k not in self._sending}
+        return replace(self._outbox, boxes=boxes)
+
+    async def _send(self, delivery: Delivery) -> None:
         try:
-            data = canonical(self._outbox).encode()
-            await asyncio.to_thread(write_atomic, self._path, data)
-        except EnvironmentFaultError as error:
-            _say(f"what has to be told cannot be kept: {error}")
+            await self._deliver(delivery)
+            await self.save()
+        finally:
+            self._sending.discard(delivery.target)
+            self._wake.set()
 
     async def _deliver(self, delivery: Delivery) -> None:
         target = self._settings.targets.get(delivery.target)

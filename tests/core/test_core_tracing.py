@@ -111,6 +111,12 @@ def test_what_ended_in_an_error_has_its_type_as_the_convention_wants() -> None:
     assert [step.attributes.get("error.type") for step in steps] == ["_OTHER", None]
 
 
+def test_a_cost_without_a_token_is_in_the_trace_too() -> None:
+    events = story()
+    events[10] = replace(events[10], event=report(ModelUse(160, 30, 50, 0, 1.0), ServiceUse(2, 2)))
+    assert spans_of(events)["run"].attributes["longwatch.cost_usd"] == 1.0
+
+
 def test_no_span_holds_what_an_agent_wrote_or_asked() -> None:
     assert "secret" not in repr(spans_of(story()))
 
