@@ -6,14 +6,18 @@ one phrase. apprise is imported with the first address, never before (about 0.3 
 
 from __future__ import annotations
 
+import html
 import json
+import logging
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from supervisor.config.notify import Target, expanded
@@ -27,6 +31,7 @@ MAX_PROBLEM = 300
 Send = Callable[[Target, Notice], str | None]
 """What went wrong, one phrase; None when it was taken."""
 
+_TELLING: ContextVar[list[str] | None] = ContextVar("longwatch_telling", default=None)
 _CALLS = re.compile(
     r"(?<!\w)@(?=(?:everyone|here|channel|all|room|team)\b)|<(?=[!@#])", re.IGNORECASE
 )
@@ -63,33 +68,54 @@ def shown(target: Target) -> str:
 
 
 def _through_apprise(url: str, notice: Notice, environ: Mapping[str, str]) -> str | None:
-    import logging
-
     try:
         address = expanded(url, environ)
     except KeyError as missing:
         return f"the variable {missing.args[0]} is not set where the engine was started"
-    from apprise import Apprise, LogCapture, NotifyFormat, NotifyType
+    from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
     kinds = {"info": NotifyType.INFO, "warning": NotifyType.WARNING, "error": NotifyType.FAILURE}
-    plugin: Any = Apprise.instantiate(address)
+    # The messages are ours, and no picture is fetched from elsewhere for them.
+    asset = AppriseAsset(app_id="longwatch", app_desc="longwatch", app_url="", image_url_mask="")
+    plugin: Any = Apprise.instantiate(address, asset=asset)
     if not plugin:
         return "apprise does not know this kind of address: see its list of services"
-    apprise: Any = Apprise()
+    apprise: Any = Apprise(asset=asset)
     apprise.add(plugin)
-    capture: Any = LogCapture
-    with capture(level=logging.WARNING, fmt="%(message)s") as said:
+    with _own_warnings("apprise") as said:
         is_taken = apprise.notify(
             body=_calling_nobody(notice.body or notice.title),
             title=_calling_nobody(notice.title),
             notify_type=kinds[notice.severity],
             body_format=NotifyFormat.TEXT,
         )
-        words = said.getvalue()
     if is_taken:
         return None
-    hidden = words.replace(address, "…")
+    hidden = "; ".join(dict.fromkeys(said)).replace(address, "…")
     return _phrase(hidden.strip().replace("\n", "; ") or "it was not taken, no reason was given")
+
+
+@contextmanager
+def _own_warnings(name: str) -> Iterator[list[str]]:
+    """What is logged there meanwhile for this message: others are told at the same time.
+
+    By context, not by thread: apprise sends from threads of its own, in a copy of the context.
+    """
+    said: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if _TELLING.get() is said:
+                said.append(record.getMessage())
+
+    handler, logger = Keep(logging.WARNING), logging.getLogger(name)
+    logger.addHandler(handler)
+    token = _TELLING.set(said)
+    try:
+        yield said
+    finally:
+        _TELLING.reset(token)
+        logger.removeHandler(handler)
 
 
 def _calling_nobody(text: str) -> str:
@@ -146,7 +172,9 @@ def _on_desktop(notice: Notice) -> str | None:
         argv = ("osascript", "-e", script, notice.title, notice.body)
     else:
         urgency = {"info": "low", "warning": "normal", "error": "critical"}[notice.severity]
-        argv = ("notify-send", "-a", "longwatch", "-u", urgency, "--", notice.title, notice.body)
+        # A body is markup (links, pictures) by the desktop's specification, a title is not.
+        body = html.escape(notice.body, quote=False)
+        argv = ("notify-send", "-a", "longwatch", "-u", urgency, "--", notice.title, body)
         if not os.environ.get("DBUS_SESSION_BUS_ADDRESS") and not os.environ.get("DISPLAY"):
             return "no desktop can be reached from where the engine was started"
     if shutil.which(argv[0]) is None:

@@ -74,12 +74,14 @@ class Notifier:
         self._sending: set[str] = set()
         """Targets with a message on its way: one that hangs holds up no other."""
         self._saving = asyncio.Lock()
+        self._is_unsaved = False
 
     def use(self, settings: NotifySettings) -> None:
         """From now on these rules; what waits for a target that is gone is dropped."""
         self._settings = settings
         boxes = {k: box for k, box in self._outbox.boxes.items() if k in settings.targets}
         self._outbox = Outbox(self._outbox.seq, boxes, self._outbox.told, self._outbox.status_at)
+        self._is_unsaved = True
         self._wake.set()
 
     async def recover(self) -> None:
@@ -94,6 +96,7 @@ class Notifier:
                 )
         if found is None:
             self._outbox = Outbox(seq=self._log.durable_seq, status_at=self._clock().wall)
+            await self.save()  # Without it a death before the first message would lose it.
             return
         self._outbox = found
         self.use(self._settings)
@@ -120,8 +123,10 @@ class Notifier:
             self._marks[run_id] = moved_mark(event, policy.milestone_every, mark)
         if isinstance(event, e.RequestAnswered | e.RequestClosed):
             outbox = withdraw(outbox, run_id, event.request_id)
+            self._is_unsaved = True
         if notice is not None:
             outbox = put(outbox, policy, notice, self._clock().wall)
+            self._is_unsaved = True
             self._wake.set()
         self._outbox = outbox
 
@@ -140,6 +145,10 @@ class Notifier:
                     for one in deliveries:
                         group.create_task(self._send(one))
                     continue
+                if self._is_unsaved:
+                    # Quiet hours and digests are long, and the log of meanwhile may be too.
+                    await self.save()
+                    continue
                 moment = next_due(self._idle(), self._settings.policy, now, minute)
                 nap_s = LONGEST_NAP_S
                 if moment is not None:
@@ -152,6 +161,7 @@ class Notifier:
 
     async def save(self) -> None:
         """Keep what still has to be told."""
+        self._is_unsaved = False
         if not self._settings.targets and not self._path.exists():
             return
         async with self._saving:  # Else an older picture might be written last.

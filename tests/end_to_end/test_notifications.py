@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,32 @@ def test_what_could_not_be_told_waits_through_the_engines_death(
     project.wait("the question to be told", lambda: asked["title"] in heard(webhook))
     assert project.run("notify", "waiting").stdout == "nothing waits to be told\n"
     assert "taken" in project.run("notify", "test").stdout
+
+
+def test_what_waits_for_the_end_of_quiet_hours_is_shown_and_survives_a_killed_engine(
+    project: Any, webhook: Webhook
+) -> None:
+    minute = time.localtime().tm_hour * 60 + time.localtime().tm_min
+    begin, end = (minute - 60) % 1440, (minute + 240) % 1440
+    span = f"{begin // 60:02}:{begin % 60:02}-{end // 60:02}:{end % 60:02}"
+    configure(project, webhook, f'quiet_hours = "{span}"')
+    project.run("up")
+    project.run("start", "broken")
+    project.wait_for("broken", "failed")
+
+    def waiting() -> list[str]:
+        found = json.loads(project.run("notify", "waiting", "--json").stdout)["waiting"]
+        return [one["title"] for one in found]
+
+    project.wait("the failure to be kept", lambda: waiting() == ["broken failed"])
+    assert webhook.bodies == []
+    old = project.daemon_pids()[1]
+    os.kill(old, signal.SIGKILL)
+    project.wait("another engine", lambda: project.daemon_pids()[1:] not in ([], [old]))
+    assert waiting() == ["broken failed"]
+    configure(project, webhook)
+    project.wait("the failure to be told", lambda: "broken failed" in heard(webhook))
+    assert heard(webhook).count("broken failed") == 1
 
 
 def test_without_a_target_the_verb_says_what_to_write(project: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,23 @@ def test_a_chat_webhook_gets_title_and_body(webhook: Webhook) -> None:
     assert send(Target("url", (webhook.url,)), NOTICE) is None
     (text,) = webhook.texts()
     assert "writer asks: Publish?" in text and "longwatch answer 7F3K-1 --allow" in text
+
+
+def test_a_message_is_longwatchs_and_no_picture_of_another_host_is_in_it(webhook: Webhook) -> None:
+    assert send(Target("url", (webhook.url,)), NOTICE) is None
+    (body,) = webhook.bodies
+    assert body["username"] == "longwatch" and "icon_url" not in body
+
+
+def test_two_targets_told_at_once_say_each_its_own_problem(webhook: Webhook) -> None:
+    webhook.status = 403
+    dead = "mmost://127.0.0.1:9/4ccdd113474722377935511fc85d3dd4"
+    for _ in range(5):
+        with ThreadPoolExecutor(2) as pool:
+            refused = pool.submit(send, Target("url", (webhook.url,)), NOTICE)
+            nowhere = pool.submit(send, Target("url", (dead,)), NOTICE)
+        assert "403" in str(refused.result()) and "onnection" not in str(refused.result())
+        assert "onnection" in str(nowhere.result()) and "403" not in str(nowhere.result())
 
 
 def test_an_agent_calls_nobody_in_a_chat(webhook: Webhook) -> None:
@@ -112,4 +130,8 @@ def test_the_desktop_program_gets_title_body_and_urgency(
     monkeypatch.setattr(sys, "platform", "linux")
     assert send(Target("desktop"), NOTICE) is None
     said = (tmp_path / "said").read_text().splitlines()
+    marked = replace(NOTICE, title="a<b", body='<img src="file:///x"> & co')
+    assert send(Target("desktop"), marked) is None
+    as_sent = (tmp_path / "said").read_text().splitlines()[-2:]
+    assert as_sent == ["a<b", '&lt;img src="file:///x"&gt; &amp; co'], "a body there is markup"
     assert said[-3:] == ["--", NOTICE.title, NOTICE.body] and "normal" in said
