@@ -61,7 +61,16 @@ def _through(project: Project, name: str) -> int:
         connection = socket.socket(fileno=os.dup(0))
     except OSError as error:
         raise UserError("--through is for longwatch itself: use --host fleet:NAME") from error
-    asyncio.run(visit(nats_settings(project, table), name, connection))
+    if table.engine == "temporal":
+        from supervisor.fleet.settings import temporal_settings
+        from supervisor.fleet.temporal_connection import require_library
+
+        require_library()
+        from supervisor.fleet import temporal_visit
+
+        asyncio.run(temporal_visit.visit(temporal_settings(project, table), name, connection))
+    else:
+        asyncio.run(visit(nats_settings(project, table), name, connection))
     return 0
 
 

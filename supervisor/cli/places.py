@@ -110,10 +110,8 @@ def _configured() -> dict[str, RemoteHost]:
 def _of_fleet(words: Sequence[str], directory: Path | None) -> list[RemoteHost]:
     """Machines that are reached over the servers of ``[fleet]``; this one directly."""
     from supervisor.cli.hosts_cmd import fleet_of
-    from supervisor.fleet.settings import check_visits
 
     project = Project.find(directory)
-    check_visits(project)
     cards = fleet_of(project)
     names = {word.partition(":")[2] for word in words}
     program = (sys.executable, "-P", "-m", "supervisor.cli.main", "-C", str(project.directory))

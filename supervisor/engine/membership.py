@@ -88,8 +88,9 @@ class Membership:
         from supervisor.fleet.temporal_presence import joined
 
         settings = temporal_settings(self._engine.project, self._table)
+        socket = self._engine.project.control_socket() if self._table.operate else None
         try:
-            async with joined(settings, self._host, self._directory) as presence:
+            async with joined(settings, self._host, self._directory, socket) as presence:
                 while True:
                     await presence.put(self._card())
                     self._others = names_of(await presence.cards())
@@ -123,7 +124,7 @@ class Membership:
                 "directory": self._directory,
                 "version": __version__,
                 "protocol": PROTOCOL,
-                "operates": self._table.operate and not self._is_temporal,
+                "operates": self._table.operate,
                 "pools": {name: self._engine.pools.workers(pool) for name, pool in pools.items()},
                 "runs": dict(status),
                 "requests": sum(len(state.open_requests) for state in runs),

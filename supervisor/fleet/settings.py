@@ -21,8 +21,6 @@ def host_name(table: FleetTable | None) -> str:
 
 def nats_settings(project: Project, table: FleetTable) -> NatsSettings:
     """How its servers are reached; UserError when it names none."""
-    if table.engine == "temporal":
-        raise no_visits()
     if not table.servers:
         raise UserError("[fleet] names no servers", fix='servers = ["nats://host:4222"]')
     given = [key for key in ("credentials", "nkey", "user", "token_env") if getattr(table, key)]
@@ -47,26 +45,6 @@ def nats_settings(project: Project, table: FleetTable) -> NatsSettings:
         tls_key=path_in(here, table.tls_key),
         replicas=table.replicas,
     )
-
-
-def no_visits() -> UserError:
-    """On Temporal nothing carries a connection from one machine to another."""
-    return UserError(
-        "a Temporal cluster carries no connections to its machines",
-        why='[fleet] engine is "temporal", and --host fleet goes over NATS servers',
-        fix="Who is there: longwatch hosts. Questions of any machine: longwatch answer ID."
-        " Everything else: longwatch --host USER@HOST",
-        where="--host",
-    )
-
-
-def check_visits(project: Project) -> None:
-    """UserError where ``--host fleet`` leads nowhere."""
-    from supervisor.config.load import load_config
-
-    table = load_config(project).fleet
-    if table is not None and table.engine == "temporal":
-        raise no_visits()
 
 
 def temporal_settings(project: Project, table: FleetTable) -> TemporalSettings:

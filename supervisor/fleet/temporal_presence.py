@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from supervisor.errors import EnvironmentFaultError
@@ -27,8 +28,9 @@ from supervisor.fleet.temporal_connection import (
     patiently,
     unreachable,
 )
+from supervisor.fleet.temporal_door import TemporalDoor
 from supervisor.fleet.temporal_token import make_token
-from supervisor.fleet.temporal_workflow import HOST_TYPE
+from supervisor.fleet.temporal_workflow import HOST_TYPE, LongwatchHost
 
 if TYPE_CHECKING:
     from temporalio.client import Client
@@ -74,6 +76,7 @@ class TemporalPresence:
             with suppress(Exception):
                 async with asyncio.timeout(LEAVE_S):
                     await self._activities.complete(self._token, {})
+                    await self._client.get_workflow_handle(self._id).result()
 
     async def cards(self) -> list[Card]:
         """Everybody whom Temporal has heard of in time."""
@@ -88,7 +91,7 @@ class TemporalPresence:
                 HOST_TYPE,
                 {"queue": self._id},
                 id=self._id,
-                task_queue=self._settings.prefix,
+                task_queue=self._id,
                 execution_timeout=LONGEST,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
@@ -106,14 +109,36 @@ class TemporalPresence:
 
 @asynccontextmanager
 async def joined(
-    settings: TemporalSettings, host: str, directory: str
+    settings: TemporalSettings, host: str, directory: str, socket: Path | None = None
 ) -> AsyncIterator[TemporalPresence]:
-    """Be a member; left at the end. Raises LongwatchError when the cluster cannot be reached."""
-    presence = TemporalPresence(settings, await connect(settings), host, directory)
-    try:
-        yield presence
-    finally:
-        await presence.leave()
+    """Be a member; left at the end. Raises LongwatchError when the cluster cannot be reached.
+
+    ``socket``: the control socket, where other machines may come in by it.
+    """
+    from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+    client = await connect(settings)
+    presence = TemporalPresence(settings, client, host, directory)
+    name = host_id(settings.prefix, host, directory)
+    # Of its own, on this machine alone: a query has to come here.
+    worker = Worker(
+        client,
+        task_queue=name,
+        workflows=[LongwatchHost],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        max_cached_workflows=4,
+        graceful_shutdown_timeout=timedelta(seconds=1),
+    )
+    door = None if socket is None else TemporalDoor(name, Path(directory), socket)
+    async with worker:
+        if door is not None:
+            door.open()
+        try:
+            yield presence
+        finally:
+            if door is not None:
+                await door.close()
+            await presence.leave()
 
 
 async def members(settings: TemporalSettings) -> dict[str, Card]:

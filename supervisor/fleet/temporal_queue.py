@@ -42,7 +42,6 @@ from supervisor.fleet.temporal_token import make_token
 from supervisor.fleet.temporal_workflow import (
     RELEASED,
     LongwatchGroup,
-    LongwatchHost,
     LongwatchTask,
 )
 from supervisor.queue.port import StaleLeaseError, TaskRefusedError
@@ -80,7 +79,7 @@ class TemporalTaskQueue:
         worker = Worker(
             client,
             task_queue=settings.prefix,
-            workflows=[LongwatchTask, LongwatchGroup, LongwatchHost],
+            workflows=[LongwatchTask, LongwatchGroup],
             # The sandbox would import our modules anew for every task; what it guards against is
             # guarded by a test that replays histories.
             workflow_runner=UnsandboxedWorkflowRunner(),

@@ -36,6 +36,7 @@ from temporalio.workflow import ParentClosePolicy
 from supervisor.core.ids import ulid
 from supervisor.core.record import from_plain, to_plain
 from supervisor.core.task import Join, NewTask, join_key, joined_payload
+from supervisor.fleet import temporal_door
 from supervisor.fleet.presence import SILENT_S
 
 TASK_TYPE = "Longwatch task"
@@ -370,3 +371,8 @@ class LongwatchHost:
             heartbeat_timeout=timedelta(seconds=SILENT_S),
             retry_policy=RetryPolicy(initial_interval=REDELIVERY, backoff_coefficient=1.0),
         )
+
+    @workflow.query
+    def exchange(self, visit: str, number: int, sent: bytes) -> bytes:
+        """A piece of a visitor's connection there and back; see ``temporal_door``."""
+        return temporal_door.exchange(workflow.info().workflow_id, visit, number, sent)

@@ -40,6 +40,20 @@ with Agent() as agent:
     agent.checkpoint({{"found": len(found)}})
     task.complete({{"sum": sum(found), "host": os.environ["HOST"], "of": task.payload}})
 """
+ASKER = """
+from supervisor.agent import Agent
+
+with Agent() as agent:
+    verdict = agent.approve("Deploy from here?", action={"tool": "shell", "argv": ["deploy"]})
+    print("ANSWERED", bool(verdict))
+"""
+CHATTY = "for number in range(30000):\n    print(number, 'x' * 60)\n"
+VISITED = """
+[agents.asker]
+command = ["{python}", "ask.py"]
+[agents.chatty]
+command = ["{python}", "chatty.py"]
+"""
 
 
 @pytest.fixture
@@ -56,11 +70,11 @@ class Host:
     def __init__(self, project: Any, name: str) -> None:
         self.project, self.name = project, name
 
-    def begin(self, server: TemporalServer, agent: str, workers: int = 2) -> None:
+    def begin(self, server: TemporalServer, agent: str, workers: int = 2, more: str = "") -> None:
         self.project.script("agent.py", agent)
         self.project.configure(
             f'[fleet]\nengine = "temporal"\naddress = "{server.address}"\nprefix = "e2e"\n'
-            f'host = "{self.name}"\nlease = "2s"\n'
+            f'host = "{self.name}"\nlease = "2s"\n{more}'
             f'[pools.work]\ncommand = ["{{python}}", "agent.py"]\nworkers = {workers}\n'
             f'env = {{ HOST = "{self.name}" }}\nmax_deliveries = 50\n'
         )
@@ -231,9 +245,44 @@ def test_machines_are_listed_until_they_die_and_what_nobody_can_run_is_said(
     assert listed(second) == {}, "it left without a word"
 
 
-def test_going_through_the_fleet_is_refused_with_the_ways_there_are(project: Any) -> None:
-    project.configure('[fleet]\nengine = "temporal"\naddress = "127.0.0.1:1"\n')
-    for where in ("fleet", "fleet:first"):
-        refused = project.run("--host", where, "requests", check=2)
-        assert "Traceback" not in refused.stderr
-        assert "longwatch hosts" in refused.stderr and "answer ID" in refused.stderr
+def test_every_machine_is_seen_and_operated_from_one(
+    hosts: Callable[[str], Host], server: TemporalServer
+) -> None:
+    first, second = hosts("first"), hosts("second")
+    more = f"operate = true\n{VISITED}"
+    first.begin(server, ASKING, more=more)
+    second.begin(server, ASKING, more=more)
+    here, there = first.project, second.project
+    for project in (here, there):
+        project.script("ask.py", ASKER)
+        project.script("chatty.py", CHATTY)
+    here.wait("both", lambda: set(listed(first)) == {"first", "second"})
+    there.run("start", "asker")
+    through = ("--host", "fleet:second")
+
+    def asked() -> Any:
+        return here.json(*through, "requests")["requests"]
+
+    (request,) = here.wait("the question", asked)
+    here.run(*through, "answer", request["id"], "--allow")
+    there.wait(
+        "it went on", lambda: there.json("status", "asker")["runs"][0]["status"] == "succeeded"
+    )
+    assert "ANSWERED True" in here.run(*through, "logs", "asker").stdout
+    assert here.json("status")["runs"] == []
+    there.run("run", "chatty", "--headless", "--unattended")
+    told = here.run(*through, "logs", "chatty", "-n", "30000").stdout
+    assert told == there.run("logs", "chatty", "-n", "30000").stdout and len(told) > 60_000
+    unknown = here.run("--host", "fleet:cloud", "status", check=2)
+    assert "first, second" in unknown.stderr
+
+
+def test_a_machine_that_is_shut_is_not_entered(
+    hosts: Callable[[str], Host], server: TemporalServer
+) -> None:
+    first, second = hosts("first"), hosts("second")
+    first.begin(server, ASKING)
+    second.begin(server, ASKING)
+    first.project.wait("both", lambda: set(listed(first)) == {"first", "second"})
+    refused = first.project.run("--host", "fleet:second", "status", check=2)
+    assert "operate = true" in refused.stderr
