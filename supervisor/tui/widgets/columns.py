@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from supervisor.tui import render
-from supervisor.tui.render import Part, fit
+from supervisor.tui.render import Part, fit, middle
 from supervisor.tui.rows import Row
 from supervisor.tui.theme import ASK, BAD, MUTED, RETRY, STRONG, TEXT
 from supervisor.tui.trend import spark
@@ -58,6 +58,11 @@ def _plain(name: str, style: str, *, right: bool = False) -> Callable[[Row, int]
         return [(fit(getattr(row, name), cells, right=right), style)]
 
     return draw
+
+
+def _host(row: Row, cells: int) -> list[Part]:
+    """Names of machines often differ in their ends alone: what is cut out is the middle."""
+    return [(fit(middle(row.host, cells), cells), MUTED)]
 
 
 def _status(row: Row, cells: int) -> list[Part]:
@@ -110,7 +115,7 @@ def _tokens_curve(row: Row, cells: int) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column("status", "STATUS", 11, 11, 0, _status),
-    Column(HOST, "HOST", 8, 14, 0, _plain("host", MUTED)),
+    Column(HOST, "HOST", 8, 14, 0, _host),
     Column("agent", "AGENT", 15, 24, 0, _plain("agent", STRONG)),
     Column("progress", "PROGRESS", 13, 17, 1, _progress),
     Column("stage", "STAGE", 12, 16, 8, _plain("stage", TEXT)),
