@@ -56,7 +56,7 @@ def decide_unusual(turn: Turn, fact: Unusual) -> None:
             turn.want(
                 AskOperator(
                     file_id,
-                    f"{state.agent}: {words}: may it go on?",
+                    f"{words}: may it go on?",
                     {"anomaly": fact.kind, "evidence": fact.evidence},
                 )
             )

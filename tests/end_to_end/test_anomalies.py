@@ -69,3 +69,28 @@ def test_a_loop_is_held_still_until_the_operator_says_what_to_do(project: Any) -
     project.wait_for("loops", "stopped")
     events = project.run("events").stdout
     assert "looping" in events
+
+
+def test_both_strikes_are_told_with_their_evidence_though_the_second_one_comes_soon(
+    project: Any,
+) -> None:
+    script = project.script("silent.py", AGENT)
+    told = project.directory / "told"
+    hook = ["sh", "-c", f"cat >> {told} && echo >> {told}"]
+    project.configure(
+        f'{TERMS}actions.stalled = "notify"\n[notify]\ncommand = {json.dumps(hook)}\n'
+        f"[agents.silent]\ncommand = {json.dumps(['{python}', str(script)])}\n"
+    )
+    project.run("up")
+    project.run("start", "silent")
+
+    def heard() -> list[dict[str, Any]]:
+        lines = told.read_text().split("\n")[:-1] if told.exists() else []
+        return [json.loads(line) for line in lines]
+
+    first, second = project.wait("both strikes", lambda: heard()[1:] and heard())[:2]
+    assert (first["severity"], second["severity"]) == ("warning", "error")
+    for one in (first, second):
+        assert one["title"] == "silent stalled"
+        assert "says 60 %, but nothing has changed for" in one["body"]
+    assert second["body"].endswith("still so")
