@@ -5,6 +5,7 @@ Owns the kinds of notices and their texts. Who gets one, and when, is ``core.out
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,12 +13,13 @@ from enum import StrEnum
 from supervisor.core import events as e
 from supervisor.core.events import Recorded
 from supervisor.core.progress import Progress
-from supervisor.core.run import RequestState, RunState, Status
+from supervisor.core.run import Anomaly, RequestState, RunState, Status
 from supervisor.core.text import safe_text
 
 MAX_BODY = 1_500
 """Characters; what a chat or a telephone shows of a message without unfolding it."""
 MAX_TITLE = 120
+_NUMBERS = re.compile(r"[0-9]+(?:[.,][0-9]+)*")
 SEVERITIES = ("info", "warning", "error")
 
 
@@ -102,12 +104,20 @@ def _told(event: e.Event, seq: int, milestone_every: int, mark: Mark) -> _Told |
         case e.AnomalyFlagged(anomaly=anomaly):
             severity = anomaly.severity if anomaly.severity in SEVERITIES else "warning"
             # A second strike is an error and news, however lately the first one was told.
-            key = f"anomaly:{anomaly.kind}:{severity}"
+            key = f"anomaly:{anomaly.kind}:{severity}:{_finding(anomaly)}"
             return Kind.ANOMALY, severity, anomaly.kind, anomaly.message, key
         case e.ProgressReported(progress=progress):
             return _milestone(progress, milestone_every, mark)
         case _:
             return None
+
+
+def _finding(anomaly: Anomaly) -> str:
+    """What of ours is found: two services' retries are two things, however the numbers move.
+
+    What an agent flags is told apart by its kind alone: it may flag a thousand files.
+    """
+    return _NUMBERS.sub("#", anomaly.message)[:MAX_TITLE] if anomaly.source == "longwatch" else ""
 
 
 def _asked(kind: str, request_id: str, options: Iterable[str]) -> str:

@@ -235,6 +235,19 @@ def test_the_second_strike_of_an_anomaly_is_told_however_lately_the_first_one_wa
     assert delivery.waiting[0].notice.body.endswith("still so")
 
 
+def test_two_services_retries_are_two_things_and_the_same_with_other_numbers_is_one() -> None:
+    web, again, mail = (
+        anomaly_notice("warning", f"{count} retried calls to {service}; usual are {usual}")
+        for count, service, usual in ((17, "web", 2.6), (30, "web", 4), (17, "mail", 2.6))
+    )
+    outbox = put(put(put(Outbox(), POLICY, web, 1.0), POLICY, again, 2.0), POLICY, mail, 3.0)
+    (delivery,) = due(outbox, POLICY, 3.0, NOON)
+    assert [(one.count, one.notice.body.split()[4]) for one in delivery.waiting] == [
+        (2, "web;"),
+        (1, "mail;"),
+    ]
+
+
 def test_where_everything_stands_is_told_as_often_as_is_wanted_and_only_the_newest() -> None:
     def status(at: float) -> Notice:
         return replace(notice(Kind.STATUS, "status", ""), title=f"at {at:g}")
