@@ -217,7 +217,7 @@ def test_a_resumed_run_that_comes_by_its_old_stages_finished_nothing() -> None:
 
 def anomaly_notice(severity: str, message: str) -> Notice:
     event = e.AnomalyFlagged(
-        Anomaly(f"stalled:{severity}", "stalled", severity, message, "longwatch", 100.0)
+        Anomaly(f"stalled:{severity}", "stalled", severity, message, 100.0, "longwatch")
     )
     made = notice_of(Recorded(1, Moment(100.0, 1.0, "b"), "run", event), "x",
                      milestone_every=10, mark=Mark())  # fmt: skip
