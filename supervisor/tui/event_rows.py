@@ -184,18 +184,21 @@ def detail(window: Window, recorded: Recorded, width: int) -> list[Content]:
     return [part for whole in (head, *told) for part in render.wrap(whole, width)]
 
 
-SHORT = {"questions": "asked", "checkpoints": "kept", "anomalies": "flags"}
+SHORT = {
+    "attempts": "tries", "questions": "asked", "checkpoints": "kept", "anomalies": "flags",
+    "progress": "moves",
+}  # fmt: skip
 """Groups in a word each, where the whole words have no room."""
 WHOLE_CELLS = 110
 
 
 def kind_parts(chosen: Sequence[str], width: int) -> Content:
-    """The groups with their digits; none chosen is all."""
+    """The groups with their digits, the tenth with 0; none chosen is all."""
     parts = []
     is_narrow = width < WHOLE_CELLS
     for number, group in enumerate(GROUPS, start=1):
         is_on = group in chosen
         style = STRONG if is_on else MUTED if not chosen else FAINT
-        parts.append((f"{number} ", "bold $lw-key" if is_on or not chosen else FAINT))
-        parts.append((f"{SHORT.get(group, group)} " if is_narrow else f"{group}   ", style))
+        parts.append((f"{number % 10} ", "bold $lw-key" if is_on or not chosen else FAINT))
+        parts.append((f"{SHORT.get(group, group)} " if is_narrow else f"{group}  ", style))
     return line((" ", ""), *parts)

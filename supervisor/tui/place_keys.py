@@ -119,8 +119,8 @@ KEYS: tuple[Key, ...] = (
         "event", EVENTS, 1, "Enter"),
     Key("events.find", "slash", "find", "find", "Only events that say this, or whose agent is "
         "called so", EVENTS, 2, "/"),
-    Key("events.kinds", "1,2,3,4,5,6,7,8,9", "option", "kinds", "Only events of this kind; again "
-        "for all", EVENTS, 3, "1-9"),
+    Key("events.kinds", "1,2,3,4,5,6,7,8,9,0", "option", "kinds", "Only events of this kind; again "
+        "for all", EVENTS, 3, "0-9"),
     Key("events.one-run", "r", "one_run", "this run", "Only events of the marked one's run; again "
         "for all", EVENTS, 4),
     Key("events.go-to", "t", "go_to", "time", "Go to a time: 03:12, yesterday 14:00, 2h ago, "

@@ -220,7 +220,7 @@ class EventsScreen(PlaceScreen):
     # -- actions --------------------------------------------------------------------------------
 
     def action_option(self, number: int) -> None:
-        """Show this group, or no longer this group alone."""
+        """Show this group (0 is the tenth), or no longer this group alone."""
         group = list(GROUPS)[number - 1]
         others = tuple(item for item in self._kinds if item != group)
         self._kinds = others if group in self._kinds else (*others, group)
