@@ -30,7 +30,7 @@ BUSY_STEP_MS = 4
 QUIET_STEP_MS = 25
 """One wake-up costs about 50 µs here; 40 a second are 0.3 % of a core."""
 QUIET_AFTER_S = 5.0
-DEBOUNCE_MS = 12
+DEBOUNCE_MS = 6
 """Under steady writing a batch is told after this at the latest."""
 CHECK_MS = 1000
 """How often a silent watch is checked for the directory under it having been replaced."""
