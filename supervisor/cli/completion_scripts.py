@@ -45,12 +45,19 @@ def scripts() -> dict[str, str]:
     _tell_what_completes(parser)
     made = {
         f"{PROGRAM}.bash": shtab.complete(parser, "bash", preamble=_preamble(_ASK)),
-        f"{PROGRAM}.zsh": shtab.complete(parser, "zsh", preamble=_preamble(_ASK_ZSH)),
+        f"{PROGRAM}.zsh": _sourced(shtab.complete(parser, "zsh", preamble=_preamble(_ASK_ZSH))),
         f"{PROGRAM}.fish": fish(parser),
     }
     return {
         name: "\n".join(map(str.rstrip, text.splitlines())) + "\n" for name, text in made.items()
     }
+
+
+def _sourced(script: str) -> str:
+    """``source`` registers it as ``eval`` does: shtab knows of the second alone."""
+    known = "[[ $zsh_eval_context[-1] == eval ]]"
+    assert known in script, "shtab ends its scripts in another way now"
+    return script.replace(known, "[[ $zsh_eval_context[-1] == (eval|file) ]]")
 
 
 def _preamble(template: str) -> str:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,6 +51,46 @@ def bash(project: Path, *words: str, cwd: Path | None = None) -> list[str]:
         "printf '%s\\n' \"${COMPREPLY[@]}\"\n"
     )
     return in_shell(project, ["bash", "--norc", "-c", script, "bash", "longwatch", *words], cwd)
+
+
+class Shell:
+    """An interactive one on a terminal of its own."""
+
+    def __init__(self, terminal: int) -> None:
+        self._terminal = terminal
+        self._seen = ""
+
+    def type(self, keys: str) -> None:
+        os.write(self._terminal, keys.encode())
+
+    def wait_for(self, *words: str) -> None:
+        """Until all of them were printed since the last wait."""
+        end = time.monotonic() + LIMIT_S
+        while not all(word in self._seen for word in words):
+            ready, _, _ = select.select([self._terminal], [], [], max(0.0, end - time.monotonic()))
+            assert ready, f"no {words} in: {self._seen!r}"
+            self._seen += os.read(self._terminal, 65536).decode(errors="replace")
+        self._seen = ""
+
+
+@contextmanager
+def zsh(project: Path) -> Iterator[Shell]:
+    ours, theirs = pty.openpty()
+    environment = {
+        **os.environ, "PATH": f"{project / 'bin'}:{os.environ['PATH']}", "TERM": "xterm", "PS1": "",
+        "ZDOTDIR": str(project), "COLUMNS": "100",
+    }  # fmt: skip
+    process = subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=project, env=environment, start_new_session=True,
+        stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        yield Shell(ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
 
 
 def test_the_scripts_that_are_shipped_are_what_the_parsers_make() -> None:
@@ -89,9 +134,16 @@ def test_a_name_that_a_shell_would_run_is_never_offered(project: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
-def test_zsh_loads_the_script(project: Path) -> None:
-    script = f"autoload -U compinit; compinit -u; source {DIRECTORY / 'longwatch.zsh'}; echo ok"
-    assert in_shell(project, ["zsh", "-f", "-c", script]) == ["ok"]
+@pytest.mark.parametrize("way", ["source {script}", 'eval "$(longwatch completion zsh)"'])
+def test_zsh_completes_verbs_and_names_at_a_press_of_tab(project: Path, way: str) -> None:
+    with zsh(project) as shell:
+        shell.type("autoload -U compinit; compinit -u -D\n")
+        shell.type(way.format(script=DIRECTORY / "longwatch.zsh") + "; echo load''ed\n")
+        shell.wait_for("loaded")
+        shell.type("longwatch chec\t")
+        shell.wait_for("checkpoints")
+        shell.type("\x15longwatch why ni\t\t")
+        shell.wait_for("nightly", "night-watch")
 
 
 @pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
