@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from textual.pilot import Pilot
+from textual.widgets import Input, TextArea
 from tui_history import told_world
 from tui_places import places_world, queues_world
 from tui_runs import survey_world
@@ -243,6 +244,8 @@ def staged(scene: Scene) -> tuple[LongwatchApp, Callable[[Pilot[int]], Awaitable
             else:
                 await pilot.press(key)
         await _until(app, pilot, lambda: scene.until in text_of(app), scene.until)
+        for field in app.screen.query("Input, TextArea").results(Input | TextArea):
+            field.cursor_blink = False  # Else the picture depends on the moment.
         await until_still(app, pilot)
 
     return app, play
